@@ -1,0 +1,92 @@
+"""Entry of the process: whatever happens ends in one message and an exit code of the table."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+from senet_cli.errors import ExitCode, OutputClosed, SenetError, Terminated
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    signal.signal(signal.SIGTERM, _terminate)
+    code = run(_app)
+    _flush()
+    sys.exit(code)
+
+
+def _app() -> None:
+    from senet_cli.cli.app import app
+
+    app()
+
+
+def run(application: Callable[[], None]) -> int:
+    """Run `application` and translate how it ends."""
+    try:
+        application()
+    except SystemExit as end:
+        return _as_code(end.code)
+    except SenetError as error:
+        _complain(error)
+        return error.exit_code
+    except (OutputClosed, BrokenPipeError):
+        _discard_stdout()
+        return ExitCode.OUTPUT_CLOSED
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except Terminated:
+        return ExitCode.TERMINATED
+    except Exception as error:  # noqa: BLE001 - the last resort, which says that this is our fault
+        _confess(error)
+        return ExitCode.BUG
+    return ExitCode.OK
+
+
+def _as_code(code: object) -> int:
+    if code is None:
+        return ExitCode.OK
+    return code if isinstance(code, int) else ExitCode.USAGE
+
+
+def _complain(error: SenetError) -> None:
+    from senet_cli.cli.console import say
+
+    say(f"error: {error.message}", style="red")
+    if error.hint:
+        say(f"hint: {error.hint}")
+
+
+def _confess(error: Exception) -> None:
+    from senet_cli.cli.console import say
+
+    if os.environ.get("SENET_DEBUG"):
+        traceback.print_exc()
+    say(f"error: this is a bug in senet: {type(error).__name__}: {error}", style="red")
+    say("hint: run it again with SENET_DEBUG=1 and report what it prints.")
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+def _flush() -> None:
+    """What is still buffered may meet a closed pipe; that must not be Python's last words."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard_stdout()
+
+
+def _discard_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()

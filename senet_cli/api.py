@@ -1,0 +1,69 @@
+"""Functions of the public Python API that are no class of their own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from senet_cli.manifest import load_manifest
+from senet_cli.settings import Settings
+
+if TYPE_CHECKING:
+    from senet_cli.models.network import SENetwork
+
+
+def list_models() -> list[str]:
+    """Names of all checkpoints, the user's own manifest (`SENET_MANIFEST`) included; needs no torch."""
+    return list(load_manifest(Settings.from_environment().manifest).checkpoints)
+
+
+def create_model(
+    key: str,
+    *,
+    num_classes: int | None = None,
+    in_channels: int = 3,
+    se: bool = True,
+    checkpoint: str | None = None,
+) -> SENetwork:
+    """A network as a torch module.
+
+    Args:
+        key: architecture key, as `senet list --architectures` shows them.
+        num_classes: outputs of the head; the architecture's own number by default.
+        in_channels: channels of the image.
+        se: False gives the plain twin without SE modules.
+        checkpoint: name of a checkpoint of this architecture whose weights are loaded (it is downloaded if
+            necessary); without it the weights are random. With another `num_classes` the head stays random.
+
+    Returns:
+        The network: with random weights in training mode, with a checkpoint's in evaluation mode.
+        (N, in_channels, H, W) float -> logits (N, num_classes).
+
+    Raises:
+        SenetError: no such key or checkpoint, or a checkpoint that does not fit.
+        ValueError: a checkpoint together with other `in_channels` or without SE.
+    """
+    from senet_cli.models.network import build_network
+
+    settings = Settings.from_environment()
+    spec = load_manifest(settings.manifest).architecture(key).spec
+    spec = replace(spec if se else spec.without_se(), in_channels=in_channels)
+    spec = spec.with_classes(num_classes or spec.classes)
+    if checkpoint is None:
+        return build_network(spec)
+
+    from senet_cli.classifier import find_model
+    from senet_cli.models.checkpoint import load_network
+    from senet_cli.models.layouts import find_layout
+
+    model = find_model(checkpoint, settings)
+    if model.architecture.spec.with_classes(spec.classes) != spec:
+        raise ValueError(
+            f"the checkpoint `{model.name}` is a `{model.architecture.key}`, "
+            "which does not fit what was asked for"
+        )
+    network = load_network(model.path, model.architecture.spec, find_layout(str(model.layout)))
+    if network.spec.classes != spec.classes:
+        network.head = build_network(spec).head
+        network.spec = spec
+    return network

@@ -1,0 +1,235 @@
+"""One loaded model: images in, ranked predictions out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from senet_cli.architectures import ArchSpec
+from senet_cli.engines.base import Engine, Precision, auto_batch, resolve_device
+from senet_cli.errors import ImageError, ModelError, UsageError
+from senet_cli.images.coerce import AnyImage, as_rgb
+from senet_cli.images.preprocess import to_pixels
+from senet_cli.labels import LabelSet, load_labels, numbered_labels
+from senet_cli.manifest import Architecture, Manifest, Preprocess, load_manifest
+from senet_cli.models.layouts import find_layout
+from senet_cli.records import Prediction
+from senet_cli.settings import Settings
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
+
+    from senet_cli.store.install import Notices
+
+
+Images = list[Any] | tuple[Any, ...]
+"""Several images, each as `AnyImage`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is loaded: a verified file together with everything needed to use it.
+
+    Args:
+        name: as records show it.
+        path: the weights.
+        layout: whose key names they use; None for weights of one's own, where it is recognised and the head
+            tells the number of classes.
+        architecture: the exact structure.
+        preprocess: from image to pixels.
+        labels: name of the label set.
+    """
+
+    name: str
+    path: Path
+    layout: str | None
+    architecture: Architecture
+    preprocess: Preprocess
+    labels: str
+
+
+class Classifier:
+    """A network with its weights, preprocessing and labels, on a device.
+
+    Args:
+        model: name, alias or family of a checkpoint; it is downloaded if it is not in the cache.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        precision: "fp32", "bf16" or "fp16".
+        manifest: a manifest that adds or replaces entries.
+        offline: True forbids downloads; None: as `SENET_OFFLINE` says.
+
+    Raises:
+        SenetError: no such model, no such device, a download that failed, or an unusable file.
+
+    Example:
+        >>> Classifier("seresnet50").predict("bird.jpg")[0].label  # doctest: +SKIP
+        'goldfinch'
+    """
+
+    def __init__(
+        self,
+        model: str = "seresnet50",
+        *,
+        device: str = "auto",
+        precision: Precision = "fp32",
+        manifest: str | os.PathLike[str] | None = None,
+        offline: bool | None = None,
+    ) -> None:
+        path = Path(manifest) if manifest is not None else None
+        settings = Settings.from_environment(manifest=path, offline=offline)
+        self._load(find_model(model, settings), device, precision)
+
+    @classmethod
+    def from_model(cls, model: Model, device: str, precision: Precision) -> Classifier:
+        """A classifier for a model that was found before; see `find_model` and `own_model`."""
+        classifier = cls.__new__(cls)
+        classifier._load(model, device, precision)
+        return classifier
+
+    def _load(self, model: Model, device: str, precision: Precision) -> None:
+        self.name = model.name
+        self.preprocess = model.preprocess
+        self.engine, spec = _engine(model, device, precision)
+        self.labels = _labels(model, spec.classes)
+        self.batch_size = auto_batch(self.engine.device, spec.multiply_adds(model.preprocess.crop))
+
+    @overload
+    def predict(self, image: Images, top_k: int = 5) -> list[list[Prediction]]: ...
+    @overload
+    def predict(self, image: AnyImage, top_k: int = 5) -> list[Prediction]: ...
+    def predict(self, image: AnyImage | Images, top_k: int = 5) -> list[Prediction] | list[list[Prediction]]:
+        """Classify one image or a list of images.
+
+        Args:
+            image: a path, a PIL image, a uint8 array (H, W), (H, W, 3) or (H, W, 4) in RGB(A) order, or a
+                list of these.
+            top_k: predictions for each image, from 1 on; all classes if there are fewer.
+
+        Returns:
+            The best `top_k`, best first; for a list of images one such list each.
+
+        Raises:
+            ImageError: an image that cannot be read.
+            UsageError: something that is no image, or `top_k` under 1.
+        """
+        if top_k < 1:
+            raise UsageError(f"top_k is {top_k}", "Use 1 or more.")
+        if not isinstance(image, list | tuple):
+            return self.rank(self._batched(self.engine.logits, [image])[0], top_k)
+        return [self.rank(row, top_k) for row in self._batched(self.engine.logits, image)]
+
+    def features(self, image: AnyImage | Images) -> NDArray[np.float32]:
+        """Pooled features before the head, (N, channels), for one image (N = 1) or a list of N images.
+
+        Raises:
+            ImageError: an image that cannot be read.
+            UsageError: something that is no image.
+        """
+        images = image if isinstance(image, list | tuple) else [image]
+        return self._batched(self.engine.features, images)
+
+    def pixels(self, image: PILImage) -> NDArray[np.uint8]:
+        """The network's input before normalisation: uint8 (crop, crop, 3), RGB."""
+        return to_pixels(image, self.preprocess)
+
+    def rank(self, logits: NDArray[np.float32], top_k: int, min_score: float = 0.0) -> list[Prediction]:
+        """The best classes for one row of logits (classes,); ties go to the lower index.
+
+        Raises:
+            ImageError: the network answered with infinities or NaN.
+        """
+        if not np.isfinite(logits).all():
+            raise ImageError("logits", "the network's output is not finite")
+        scores = softmax(logits)
+        best = np.argsort(-scores, kind="stable")[:top_k]
+        return [
+            Prediction(self.labels.labels[i], self.labels.ids[i], int(i), float(scores[i]))
+            for i in best
+            if scores[i] >= min_score
+        ]
+
+    def _batched(
+        self, function: Callable[[NDArray[np.uint8]], NDArray[np.float32]], images: Images
+    ) -> NDArray[np.float32]:
+        if not images:
+            return np.zeros((0, 0), np.float32)
+        starts = range(0, len(images), self.batch_size)
+        groups = (images[start : start + self.batch_size] for start in starts)
+        batches = (np.stack([self.pixels(as_rgb(image)) for image in group]) for group in groups)
+        return np.concatenate([function(batch) for batch in batches])
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Probabilities for one row of logits, in float64."""
+    powers = np.exp(logits.astype(np.float64) - logits.max())
+    probabilities: NDArray[np.float64] = powers / powers.sum()
+    return probabilities
+
+
+# --- finding and loading ------------------------------------------------------------------------
+
+
+def find_model(name: str, settings: Settings, notices: Notices | None = None) -> Model:
+    """A checkpoint of the manifest, downloaded and verified if it is not in the cache yet.
+
+    Raises:
+        SenetError: unknown, not to be had, or not the published bytes.
+    """
+    from senet_cli.store.install import ensure_installed
+
+    checkpoint = load_manifest(settings.manifest).checkpoint(name)
+    installed = ensure_installed(checkpoint, settings, notices)
+    return Model(
+        name=checkpoint.name,
+        path=installed.path,
+        layout=installed.file.layout,
+        architecture=checkpoint.architecture,
+        preprocess=checkpoint.preprocess,
+        labels=checkpoint.labels,
+    )
+
+
+def own_model(path: Path, key: str, manifest: Manifest) -> Model:
+    """Weights of one's own, with the usual preprocessing and labels of their architecture.
+
+    Raises:
+        UnknownModelError: no such architecture.
+    """
+    architecture = manifest.architecture(key)
+    return Model(
+        name=path.name,
+        path=path,
+        layout=None,
+        architecture=architecture,
+        preprocess=architecture.preprocess,
+        labels=architecture.labels,
+    )
+
+
+def _engine(model: Model, device: str, precision: Precision) -> tuple[Engine, ArchSpec]:
+    from senet_cli.engines.torch import TorchEngine, device_facts
+    from senet_cli.models.checkpoint import load_network, load_own_network
+
+    resolved = resolve_device(device, device_facts())
+    spec = model.architecture.spec
+    if model.layout is None:
+        network = load_own_network(model.path, spec)
+    else:
+        network = load_network(model.path, spec, find_layout(model.layout))
+    return TorchEngine(network, model.preprocess, resolved, precision), network.spec
+
+
+def _labels(model: Model, classes: int) -> LabelSet:
+    """The model's label set; for weights of one's own it is only a guess, which must fit their classes."""
+    labels = load_labels(model.labels)
+    if len(labels) == classes:
+        return labels
+    if model.layout is None:
+        return numbered_labels(classes)
+    raise ModelError(f"the label set `{model.labels}` has {len(labels)} names for {classes} classes")

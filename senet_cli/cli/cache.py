@@ -1,0 +1,43 @@
+"""`senet cache`: where downloaded models lie, and how to get rid of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from senet_cli.cli import options as opt
+from senet_cli.cli.console import megabytes, note
+from senet_cli.errors import UsageError
+from senet_cli.manifest import load_manifest
+from senet_cli.store.cache import Cache
+from senet_cli.writers.base import open_output
+
+app = typer.Typer(help="Where downloaded models lie, and removing them.", no_args_is_help=True)
+
+
+@app.command("dir")
+def show() -> None:
+    """Print the cache folder (change it with SENET_CACHE)."""
+    with open_output(None) as out:
+        out.write(f"{opt.settings(None).cache}\n")
+
+
+@app.command()
+def rm(
+    names: opt.NamesArgument = None,
+    everything: Annotated[bool, typer.Option("--all", help="All downloaded models.")] = False,
+    manifest: opt.ManifestOption = None,
+    quiet: opt.QuietOption = False,
+) -> None:
+    """Remove downloaded models."""
+    if everything == bool(names):
+        raise UsageError("name the models to remove, or give --all", "`senet verify` shows them.")
+    settings = opt.settings(manifest)
+    cache = Cache(settings.cache)
+    if everything:
+        freed = cache.clear()
+    else:
+        catalogue = load_manifest(settings.manifest)
+        freed = sum(cache.remove(catalogue.checkpoint(name)) for name in names or [])
+    note(f"{megabytes(freed)} freed", quiet=quiet)

@@ -1,0 +1,57 @@
+"""Words for people, on standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TextIO
+
+from senet_cli.writers.text import printable
+
+_STYLES = {"red": "31", "yellow": "33", "green": "32", "dim": "2"}
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """True if a person reads the stream directly."""
+    return stream.isatty()
+
+
+def colour_allowed(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
+    """NO_COLOR forbids (no-color.org), FORCE_COLOR allows, else a terminal that can."""
+    if environment.get("NO_COLOR"):
+        return False
+    if environment.get("FORCE_COLOR"):
+        return True
+    return is_terminal(stream) and environment.get("TERM") != "dumb"
+
+
+def say(text: str, style: str = "") -> None:
+    """One line or more on standard error."""
+    lines = "\n".join(printable(line) for line in text.split("\n"))
+    if style and colour_allowed(sys.stderr):
+        lines = f"\033[{_STYLES[style]}m{lines}\033[0m"
+    print(lines, file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints
+
+
+def note(text: str, *, quiet: bool = False) -> None:
+    """A line that `-q` silences."""
+    if not quiet:
+        say(f"note: {text}", style="dim")
+
+
+def megabytes(size: int | None) -> str:
+    """A size for people."""
+    return "unknown size" if size is None else f"{size / 1e6:,.1f} MB"
+
+
+def mute_native_code() -> None:
+    """Keep what C libraries print (libtiff: hundreds of lines for one damaged file) out of people's sight.
+
+    Python's own standard error goes on as before.
+    """
+    own = os.dup(2)
+    sys.stderr = os.fdopen(own, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)

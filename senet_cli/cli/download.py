@@ -1,0 +1,113 @@
+"""`senet download`: fetch checkpoints ahead of time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from senet_cli.cli import options as opt
+from senet_cli.cli.console import say
+from senet_cli.cli.progress import DownloadNotices
+from senet_cli.errors import CheckpointError, DigestError, SenetError, UsageError
+from senet_cli.manifest import Checkpoint, Manifest, load_manifest
+from senet_cli.store.cache import Cache, Installed
+from senet_cli.store.install import fetch, import_file
+from senet_cli.store.transfer import open_transport
+from senet_cli.writers.base import Output, open_output
+
+
+def download(
+    names: opt.NamesArgument = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All models; with --from those that are found there.")
+    ] = False,
+    origin: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE|DIR",
+            help="Take a file, or what a folder holds, instead of the network; verified all the same.",
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    manifest: opt.ManifestOption = None,
+    offline: opt.OfflineOption = False,
+    quiet: opt.QuietOption = False,
+) -> None:
+    """Download and verify models. What is there already is left alone.
+
+    Prints the name and the path of each model's file, separated by a tab; with --dry-run the name,
+    "present" or "download", the bytes to fetch and the address.
+    """
+    settings = opt.settings(manifest, offline=offline)
+    checkpoints = _chosen(names or [], load_manifest(settings.manifest), everything, origin)
+    cache = Cache(settings.cache)
+    notices = DownloadNotices(quiet=quiet)
+
+    def get(checkpoint: Checkpoint) -> Installed:
+        if origin is not None:
+            return import_file(checkpoint, cache, origin, notices)
+        return fetch(checkpoint, cache, open_transport(offline=settings.offline), notices)
+
+    with open_output(None) as out:
+        if dry_run:
+            _tell_plan(checkpoints, cache, out)
+            return
+        errors = _get_all(checkpoints, cache, get, out)
+    if everything and origin and len(errors) < len(checkpoints):
+        errors = [error for error in errors if not isinstance(error, CheckpointError)]
+    if errors:
+        raise typer.Exit(errors[0].exit_code)
+
+
+def _chosen(names: list[str], manifest: Manifest, everything: bool, origin: Path | None) -> list[Checkpoint]:
+    if everything == bool(names):
+        raise UsageError("name the models to download, or give --all", "`senet list` shows them.")
+    if everything:
+        return list(manifest.checkpoints.values())
+    chosen = {c.name: c for c in map(manifest.checkpoint, names)}
+    if len(chosen) > 1 and origin is not None and origin.is_file():
+        raise UsageError(f"`{origin}` is one file, but {len(chosen)} models are named", "Give the folder.")
+    return list(chosen.values())
+
+
+def _present(checkpoint: Checkpoint, cache: Cache) -> Installed | None:
+    """What the cache holds; a damaged file was put aside and is fetched again."""
+    try:
+        return cache.find(checkpoint)
+    except DigestError as error:
+        say(f"warning: {error.message}", style="yellow")
+        return None
+
+
+def _tell_plan(checkpoints: list[Checkpoint], cache: Cache, out: Output) -> None:
+    for checkpoint in checkpoints:
+        present = _present(checkpoint, cache)
+        first = checkpoint.files[0]
+        action, size = ("present", 0) if present else ("download", first.size or "")
+        where = present.path if present else first.urls[0]
+        out.write(f"{checkpoint.name}\t{action}\t{size}\t{where}\n")
+
+
+def _get_all(
+    checkpoints: list[Checkpoint],
+    cache: Cache,
+    get: Callable[[Checkpoint], Installed],
+    out: Output,
+) -> list[SenetError]:
+    """Get one after the other; one that fails does not keep the others from arriving."""
+    errors: list[SenetError] = []
+    for checkpoint in checkpoints:
+        try:
+            installed = _present(checkpoint, cache) or get(checkpoint)
+        except SenetError as error:
+            if len(checkpoints) == 1:
+                raise
+            say(f"error: {error}", style="red")
+            errors.append(error)
+        else:
+            out.write(f"{checkpoint.name}\t{installed.path}\n")
+    return errors

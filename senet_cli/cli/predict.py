@@ -1,0 +1,231 @@
+"""`senet predict`: classify images."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from senet_cli.cli import options as opt
+from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code, note
+from senet_cli.cli.progress import DownloadNotices
+from senet_cli.cli.results import ResultRun
+from senet_cli.engines.base import Precision
+from senet_cli.errors import NothingToClassifyError, UsageError
+from senet_cli.images.sources import Source, SourceRequest
+from senet_cli.settings import DEFAULT_MODEL, Settings
+from senet_cli.writers.base import FORMATS, Format, Writer, open_output
+from senet_cli.writers.choose import make_writer
+
+if TYPE_CHECKING:
+    from senet_cli.classifier import Classifier, Model
+
+_MAX_AUTO_JOBS = 8
+
+EPILOG = """Examples:
+
+  senet predict bird.jpg
+
+  senet predict photos/ -m seresnet101 --format jsonl -o results.jsonl
+
+  find photos -name '*.jpg' -print0 | senet predict --from-file - -0 -k 1 | cut -f1,3
+
+  curl -s https://example.org/bird.jpg | senet predict -
+"""
+
+
+def predict(
+    source: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Image files, folders, patterns, or `-` for an image on standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            envvar="SENET_MODEL",
+            autocompletion=opt.complete_model,
+            show_default=DEFAULT_MODEL,
+            help="Model, see `senet list`.",
+        ),
+    ] = None,
+    top_k: Annotated[
+        int, typer.Option("--top-k", "-k", min=1, metavar="K", help="Predictions for each image.")
+    ] = 5,
+    min_score: Annotated[
+        float,
+        typer.Option(min=0, max=1, metavar="P", help="Leave out predictions under this probability."),
+    ] = 0.0,
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|cpu|cuda[:N]|mps", envvar="SENET_DEVICE", help="Where to run the network."
+        ),
+    ] = "auto",
+    precision: Annotated[
+        Precision, typer.Option(envvar="SENET_PRECISION", help="Number format of the network.")
+    ] = "fp32",
+    batch_size: Annotated[
+        str, typer.Option(metavar="auto|N", envvar="SENET_BATCH_SIZE", help="Images in a batch.")
+    ] = "auto",
+    jobs: Annotated[
+        str,
+        typer.Option("--jobs", "-j", metavar="auto|N", envvar="SENET_JOBS", help="Decoding threads."),
+    ] = "auto",
+    format: Annotated[  # noqa: A002 - the name of the option
+        Format | None,
+        typer.Option(
+            show_default="by the ending of -o; else table on a terminal, tsv off it",
+            help="How results are written.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write results there; the file appears when it is complete.",
+        ),
+    ] = None,
+    from_file: Annotated[
+        str | None,
+        typer.Option("--from-file", metavar="LIST", help="File that lists paths, `-` for standard input."),
+    ] = None,
+    null: Annotated[
+        bool,
+        typer.Option("--null", "-0", help="The list is separated by NUL bytes (find -print0)."),
+    ] = False,
+    recursive: Annotated[
+        bool, typer.Option("--recursive/--no-recursive", help="Look into folders within folders.")
+    ] = True,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first image that fails.")] = False,
+    weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Weights of your own (PyTorch or safetensors)."),
+    ] = None,
+    arch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            autocompletion=opt.complete_architecture,
+            help="Their architecture, see `senet list --architectures`.",
+        ),
+    ] = None,
+    manifest: opt.ManifestOption = None,
+    offline: opt.OfflineOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
+) -> None:
+    """Classify images and print ranked predictions.
+
+    Results go to standard output: a table on a terminal, tab-separated rows off it. A model that is
+    not there yet is downloaded and verified first.
+    """
+    chosen = _ModelChoice(model, weights, arch)
+    batch, threads = opt.auto_or_count(batch_size), opt.auto_or_count(jobs)
+    request = SourceRequest(tuple(source or ()), from_file, null, recursive)
+    request.check()
+    sources = _at_least_one(request)
+    if not verbose:
+        mute_native_code()
+    found = chosen.find(opt.settings(manifest, offline=offline), DownloadNotices(quiet=quiet))
+    classifier = _load(found, device, precision)
+
+    from senet_cli.pipeline import RunOptions, classify
+
+    options = RunOptions(
+        top_k=top_k,
+        min_score=min_score,
+        batch_size=batch or classifier.batch_size,
+        jobs=threads or min(_MAX_AUTO_JOBS, os.cpu_count() or 1),
+    )
+    if verbose:
+        note(f"{classifier.name} ({found.architecture.key}) from {found.path}")
+        note(f"{classifier.engine.name} on {classifier.engine.device}, {precision}")
+        note(f"batches of {options.batch_size}, {options.jobs} decoding threads")
+    on_terminal = output is None and is_terminal(sys.stdout)
+    style = format or _format_for(output, on_terminal=on_terminal)
+    run = ResultRun(request, quiet=quiet, verbose=verbose, strict=strict)
+    run.bar = not (on_terminal and is_terminal(sys.stderr))
+    with open_output(output) as out, closing(classify(sources, classifier, options)) as records:
+        run.write(records, _writer(style, on_terminal=on_terminal), out)
+    run.tell()
+    raise typer.Exit(run.exit_code)
+
+
+@dataclass(frozen=True, slots=True)
+class _ModelChoice:
+    """What the options say about the model: a name, or weights of one's own."""
+
+    name: str | None
+    weights: Path | None
+    arch: str | None
+
+    def find(self, settings: Settings, notices: DownloadNotices) -> Model:
+        from senet_cli.classifier import find_model, own_model
+        from senet_cli.manifest import load_manifest
+
+        if self.weights is None and self.arch is None:
+            return find_model(self.name or DEFAULT_MODEL, settings, notices)
+        if self.weights is None or self.arch is None:
+            raise UsageError(
+                "`--weights FILE` and `--arch KEY` go together",
+                "`senet list --architectures` shows the keys.",
+            )
+        if self.name is not None and "SENET_MODEL" not in os.environ:
+            raise UsageError("`-m` and `--weights` are two models", "Give one of them.")
+        return own_model(self.weights, self.arch, load_manifest(settings.manifest))
+
+
+def _load(model: Model, device: str, precision: Precision) -> Classifier:
+    warnings.filterwarnings("ignore", module="PIL")  # damaged images get records, not warnings
+    from senet_cli.classifier import Classifier
+
+    return Classifier.from_model(model, device, precision)
+
+
+def _at_least_one(request: SourceRequest) -> Iterator[Source]:
+    """The stream, after making sure, before a model is fetched, that it holds something."""
+    stream = request.stream()
+    first = next(stream, None)
+    if first is None:
+        skipped = request.skipped.count
+        seen = f" ({skipped} files there have no image extension)" if skipped else ""
+        raise NothingToClassifyError(
+            f"no images were found{seen}",
+            "A file named explicitly is tried whatever its extension.",
+        )
+    return itertools.chain([first], stream)
+
+
+def _format_for(output: Path | None, *, on_terminal: bool) -> Format:
+    if output is None:
+        return "table" if on_terminal else "tsv"
+    ending = output.suffix.removeprefix(".").lower()
+    return next((name for name in FORMATS if name == ending), "tsv")
+
+
+def _writer(style: Format, *, on_terminal: bool) -> Writer:
+    encoding = (sys.stdout.encoding or "").lower()
+    return make_writer(
+        style,
+        width=shutil.get_terminal_size().columns,
+        colour=on_terminal and colour_allowed(sys.stdout),
+        unicode=not on_terminal or encoding.startswith("utf"),
+    )

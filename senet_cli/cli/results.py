@@ -1,0 +1,74 @@
+"""Writing a run's records and telling how it went."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+from senet_cli.cli.console import note, say
+from senet_cli.cli.progress import image_progress
+from senet_cli.errors import ExitCode
+from senet_cli.images.sources import Skipped, SourceRequest
+from senet_cli.records import ImageFailure, Record
+from senet_cli.writers.base import Output, Writer
+
+
+class ResultRun:
+    """Counts what is written.
+
+    Args:
+        request: where the images come from, to count them for the progress bar.
+        quiet, verbose, strict: as the options of the same names.
+    """
+
+    def __init__(self, request: SourceRequest, *, quiet: bool, verbose: bool, strict: bool) -> None:
+        self._request = request
+        self._quiet, self._verbose, self._strict = quiet, verbose, strict
+        self.bar = True
+        self._done = self._failed = 0
+        self._begun = time.monotonic()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """1 as soon as one image failed."""
+        return ExitCode.SOME_FAILED if self._failed else ExitCode.OK
+
+    def write(self, records: Iterable[Record], writer: Writer, output: Output) -> None:
+        """Write all records; with `strict` those up to the first failure."""
+        self._begun = time.monotonic()
+        count = self._count if self._request.repeatable else None
+        with image_progress(shown=self.bar and not self._quiet, count=count) as progress:
+            output.write(writer.begin())
+            try:
+                for record in records:
+                    output.write(writer.record(record))
+                    self._done += 1
+                    self._failed += isinstance(record, ImageFailure)
+                    progress(self._done)
+                    if self._strict and self._failed:
+                        break
+            finally:
+                output.write(writer.end())
+
+    def tell(self) -> None:
+        """Notes on standard error: failures, files passed over, and with `-v` the speed."""
+        if self._failed and not self._quiet:
+            stopped = ", stopped there (--strict)" if self._strict else ""
+            say(
+                f"{self._failed:,} of {self._done:,} images could not be classified{stopped}",
+                "yellow",
+            )
+        skipped = self._request.skipped
+        if skipped.count:
+            note(
+                f"{skipped.count:,} files without an image extension were passed over, "
+                f"such as {skipped.example}",
+                quiet=self._quiet,
+            )
+        if self._verbose:
+            seconds = time.monotonic() - self._begun
+            note(f"{self._done:,} images in {seconds:.2f} s, {self._done / seconds:.1f} images/s")
+
+    def _count(self) -> int:
+        return sum(1 for _ in replace(self._request, skipped=Skipped()).stream())

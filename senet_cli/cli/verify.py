@@ -1,0 +1,43 @@
+"""`senet verify`: hash what the cache holds."""
+
+from __future__ import annotations
+
+import typer
+
+from senet_cli.cli import options as opt
+from senet_cli.cli.console import say
+from senet_cli.errors import DigestError, ExitCode
+from senet_cli.manifest import load_manifest
+from senet_cli.store.cache import Cache
+from senet_cli.writers.base import open_output
+
+
+def verify(
+    names: opt.NamesArgument = None,
+    manifest: opt.ManifestOption = None,
+) -> None:
+    """Hash downloaded models again and compare with the published digests.
+
+    Without NAME all that are there. Prints name, "ok", "missing" or "damaged", and the SHA-256, separated by
+    tabs. A damaged file is put aside, so that the next download fetches it again.
+    """
+    settings = opt.settings(manifest)
+    catalogue = load_manifest(settings.manifest)
+    chosen = [catalogue.checkpoint(name) for name in names or catalogue.checkpoints]
+    cache = Cache(settings.cache)
+    code = ExitCode.OK
+    with open_output(None) as out:
+        for checkpoint in chosen:
+            try:
+                found = cache.verify(checkpoint)
+            except DigestError as error:
+                say(f"error: {error}", style="red")
+                out.write(f"{checkpoint.name}\tdamaged\t\n")
+                code = ExitCode.DIGEST
+                continue
+            if found:
+                out.write(f"{checkpoint.name}\tok\t{found.sha256}\n")
+            elif names:
+                out.write(f"{checkpoint.name}\tmissing\t\n")
+                code = code or ExitCode.MODEL
+    raise typer.Exit(code)

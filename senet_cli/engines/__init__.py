@@ -1,0 +1,1 @@
+"""Running a network on a batch of pixels, behind one protocol."""

@@ -1,0 +1,90 @@
+"""What every engine offers, and the choice of a device."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from senet_cli.errors import DeviceError, UsageError
+
+Precision = Literal["fp32", "bf16", "fp16"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
+
+_CPU_BATCH_WORK = 32e9
+"""Multiply-adds: batches of about this much keep caches warm and results coming."""
+_MAX_BATCH = {"cpu": 64, "mps": 64, "cuda": 128}
+
+
+class Engine(Protocol):
+    """One network on one device.
+
+    Attributes:
+        name: "torch", for `-v`.
+        device: "cpu", "cuda:0", "mps".
+    """
+
+    name: str
+    device: str
+
+    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Pixels (N, H, W, 3), RGB 0..255, not normalised -> logits (N, classes)."""
+        ...
+
+    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Pixels (N, H, W, 3), RGB 0..255, not normalised -> pooled features (N, channels)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """What this machine offers.
+
+    Args:
+        cuda: number of CUDA devices.
+        mps: True if Apple's GPU can be used.
+    """
+
+    cuda: int = 0
+    mps: bool = False
+
+    def __str__(self) -> str:
+        devices = ["cpu", *(f"cuda:{n}" for n in range(self.cuda)), *(["mps"] if self.mps else [])]
+        return ", ".join(devices)
+
+
+def resolve_device(request: str, facts: DeviceFacts) -> str:
+    """The device for a request: "auto" takes CUDA, then MPS, then the CPU; anything else is taken literally.
+
+    Raises:
+        UsageError: not the name of a device.
+        DeviceError: a device that this machine does not have.
+    """
+    if request == "auto":
+        return "cuda:0" if facts.cuda else "mps" if facts.mps else "cpu"
+    match = re.fullmatch(r"cpu|mps|cuda(:(?P<number>\d{1,3}))?", request)
+    if not match:
+        raise UsageError(f"`{request}` is no device", "Use auto, cpu, cuda, cuda:N or mps.")
+    if request == "mps" and not facts.mps:
+        raise _unavailable(request, facts)
+    if request.startswith("cuda"):
+        number = int(match["number"] or 0)
+        if number >= facts.cuda:
+            raise _unavailable(request, facts)
+        return f"cuda:{number}"
+    return request
+
+
+def _unavailable(request: str, facts: DeviceFacts) -> DeviceError:
+    return DeviceError(f"the device `{request}` is not available", f"This machine offers {facts}.")
+
+
+def auto_batch(device: str, multiply_adds: int) -> int:
+    """Images in a batch for a network of that many multiply-adds an image, from 1 on."""
+    kind = device.partition(":")[0]
+    if kind == "cpu":
+        return max(1, min(_MAX_BATCH[kind], round(_CPU_BATCH_WORK / max(1, multiply_adds))))
+    return _MAX_BATCH[kind]

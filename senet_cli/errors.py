@@ -1,0 +1,148 @@
+"""One root for every error that a user can cause or meet, and one table of exit codes."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What `senet` tells the shell. The README shows the same table."""
+
+    OK = 0
+    SOME_FAILED = 1
+    USAGE = 2
+    NOTHING_TO_CLASSIFY = 3
+    MODEL = 4
+    NETWORK = 5
+    DIGEST = 6
+    DISK = 7
+    DEVICE = 8
+    BUG = 70
+    INTERRUPTED = 130
+    OUTPUT_CLOSED = 141
+    TERMINATED = 143
+
+    @property
+    def meaning(self) -> str:
+        """One line for the table in the README."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    ExitCode.OK: "all images classified",
+    ExitCode.SOME_FAILED: "finished, but some images failed",
+    ExitCode.USAGE: "wrong usage",
+    ExitCode.NOTHING_TO_CLASSIFY: "nothing to classify",
+    ExitCode.MODEL: "unknown model or unusable checkpoint",
+    ExitCode.NETWORK: "network",
+    ExitCode.DIGEST: "digest mismatch",
+    ExitCode.DISK: "disk or permission",
+    ExitCode.DEVICE: "device not available",
+    ExitCode.BUG: "a bug in senet, please report it",
+    ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
+    ExitCode.OUTPUT_CLOSED: "standard output was closed (as by `head`)",
+    ExitCode.TERMINATED: "terminated (SIGTERM)",
+}
+
+
+class SenetError(Exception):
+    """An error with a message for people and a next step.
+
+    Args:
+        message: what happened, one sentence without a final stop.
+        hint: what to do next; empty where the message says it all.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.BUG
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+class UsageError(SenetError):
+    """Options or arguments that do not fit together."""
+
+    exit_code = ExitCode.USAGE
+
+
+class NothingToClassifyError(SenetError):
+    """The sources were fine but held no image."""
+
+    exit_code = ExitCode.NOTHING_TO_CLASSIFY
+
+
+class ModelError(SenetError):
+    """Something about the model, before or while it is loaded."""
+
+    exit_code = ExitCode.MODEL
+
+
+class UnknownModelError(ModelError):
+    """No checkpoint or architecture has this name."""
+
+
+class ManifestError(ModelError):
+    """A manifest that does not parse; the message names file, entry and field."""
+
+
+class CheckpointError(ModelError):
+    """A weights file that cannot be read or does not fit its architecture."""
+
+
+class NetworkError(SenetError):
+    """No mirror delivered the file, or the network may not be used."""
+
+    exit_code = ExitCode.NETWORK
+
+
+class DigestError(SenetError):
+    """Bytes arrived, but not the published ones."""
+
+    exit_code = ExitCode.DIGEST
+
+
+class DiskError(SenetError):
+    """Reading or writing a file of ours failed: permission, space, medium."""
+
+    exit_code = ExitCode.DISK
+
+    @classmethod
+    def from_os_error(cls, error: OSError, doing: str, hint: str = "") -> DiskError:
+        """Turn an `OSError` met while `doing` something into a message with its reason."""
+        return cls(f"{doing} failed: {error.strerror or error}", hint)
+
+
+class DeviceError(SenetError):
+    """The device asked for is not there, or gave out."""
+
+    exit_code = ExitCode.DEVICE
+
+
+class ImageError(SenetError):
+    """One image that cannot be classified.
+
+    Args:
+        kind: stable word for scripts: missing, unreadable, not_a_file, empty, format,
+            decode, too_large, logits.
+        message: the reason in words.
+    """
+
+    exit_code = ExitCode.SOME_FAILED
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class OutputClosed(Exception):  # noqa: N818 - not an error: the reader had enough
+    """The reader of standard output went away."""
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived; raised in the main thread so that everything is closed in order."""

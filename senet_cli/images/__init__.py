@@ -1,0 +1,1 @@
+"""From sources to pixels: finding images, decoding them, and each publisher's preprocessing."""

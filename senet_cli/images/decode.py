@@ -1,0 +1,151 @@
+"""One way from bytes to an RGB image, whatever the source.
+
+Rules, each tested:
+    formats      only `FORMATS`; the first frame or page of an animated or multi-page file
+    orientation  the EXIF orientation is applied
+    16 bit       integers deeper than 8 bits are taken as 0..65535 and divided by 257
+    float        values are taken as 0..255 and clipped
+    CMYK, LAB    Pillow's conversion
+    palette      looked up
+    alpha        laid over white
+    size         more pixels than Pillow's decompression-bomb limit (178,956,970) are refused
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import BinaryIO
+
+import numpy as np
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
+
+from senet_cli.errors import ImageError
+
+_PLUGINS = (
+    JpegImagePlugin,
+    PngImagePlugin,
+    WebPImagePlugin,
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    TiffImagePlugin,
+    PpmImagePlugin,
+)
+"""Imported by name, so that Pillow has no reason to import the parsers of all the formats it knows."""
+
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "DIB", "GIF", "TIFF", "PPM")
+"""Pillow's names of the formats that are read (JPEG with MPO). The parsers of others never run."""
+
+_AVAILABLE = tuple(name for name in FORMATS if name in Image.OPEN)
+"""Without those that this build of Pillow lacks."""
+
+_ORIENTATION = 0x0112
+_BROKEN = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow's plugins raise for damaged files; this module is the one place that catches so much."""
+
+
+def decode(file: BinaryIO) -> Image.Image:
+    """The image in an open, seekable file, upright and in mode RGB.
+
+    Raises:
+        ImageError: empty, of an unknown format, too large, or damaged.
+    """
+    try:
+        image = Image.open(file, formats=_AVAILABLE)
+    except UnidentifiedImageError as error:
+        raise _unidentified(file) from error
+    except Image.DecompressionBombError as error:
+        raise ImageError("too_large", str(error)) from error
+    except _BROKEN as error:
+        raise ImageError("decode", _reason(error)) from error
+    with image:
+        return upright_rgb(image)
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """An opened image, turned upright and converted to RGB; the argument stays as it is.
+
+    Raises:
+        ImageError: its data are damaged, or it is too large.
+    """
+    try:
+        image.load()
+        return _to_rgb(_upright(image))
+    except Image.DecompressionBombError as error:
+        raise ImageError("too_large", str(error)) from error
+    except _BROKEN as error:
+        raise ImageError("decode", _reason(error)) from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image as its EXIF orientation wants it; unreadable EXIF is no reason to lose an image."""
+    try:
+        turned = image.getexif().get(_ORIENTATION, 1) != 1
+        return ImageOps.exif_transpose(image) if turned else image
+    except _BROKEN:
+        return image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Any mode to RGB by the rules at the top of this module."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):
+        return _from_deep_integers(image)
+    if image.mode == "F":
+        values = np.nan_to_num(np.asarray(image), nan=0.0)
+        return Image.fromarray(values.clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        return _over_white(image)
+    return image.convert("RGB")
+
+
+def _from_deep_integers(image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.int64).clip(0, 65535)
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    rgba = image.convert("RGBA")
+    white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, rgba).convert("RGB")
+
+
+def _unidentified(file: BinaryIO) -> ImageError:
+    file.seek(0)
+    if not file.read(1):
+        return ImageError("empty", "the file is empty")
+    names = ", ".join(name for name in _AVAILABLE if name != "DIB")
+    return ImageError("format", f"not an image of a format that is read ({names}), or damaged")
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return f"damaged image: {text}" if not isinstance(error, MemoryError) else "not enough memory"

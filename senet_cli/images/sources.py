@@ -1,0 +1,251 @@
+"""What to classify: files, folders, patterns, lists and standard input, as one stream of sources."""
+
+from __future__ import annotations
+
+import glob
+import io
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from senet_cli.errors import DiskError, ImageError, UsageError
+
+EXTENSIONS = frozenset(
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".mpo",
+        ".png",
+        ".apng",
+        ".webp",
+        ".avif",
+        ".bmp",
+        ".dib",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+    ]
+)
+"""What a folder is searched for, in any case. A file named explicitly is always tried."""
+
+STDIN = "-"
+_CHUNK = 2**16
+_MAX_STDIN = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One image to be: a path, or bytes that came on standard input.
+
+    Args:
+        name: as records show it.
+        data: the bytes, where they do not lie in a file of that name.
+        problem: why it cannot be opened, where that is known already.
+    """
+
+    name: str
+    data: bytes | None = None
+    problem: str = ""
+
+    def open(self) -> BinaryIO:
+        """The bytes as an open, seekable file.
+
+        Raises:
+            ImageError: missing, not a file, or not readable.
+        """
+        if self.problem:
+            raise ImageError("unreadable", self.problem)
+        if self.data is not None:
+            return io.BytesIO(self.data)
+        try:
+            mode = os.stat(self.name).st_mode
+            if stat.S_ISREG(mode):
+                return open(self.name, "rb")
+            if stat.S_ISFIFO(mode) and _is_process_substitution(self.name):
+                with open(self.name, "rb") as pipe:
+                    return io.BytesIO(pipe.read(_MAX_STDIN))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise ImageError("missing", "no such file") from error
+        except (OSError, ValueError) as error:
+            raise ImageError("unreadable", str(getattr(error, "strerror", "") or error)) from error
+        what = "a folder" if stat.S_ISDIR(mode) else "a pipe, device or socket"
+        raise ImageError("not_a_file", f"this is {what}, not a file")
+
+
+def _is_process_substitution(name: str) -> bool:
+    """True for `<(command)` of a shell; other pipes could block for ever."""
+    return name.startswith(("/dev/fd/", "/proc/self/fd/"))
+
+
+@dataclass(slots=True)
+class Skipped:
+    """Files in folders that were passed over because of their extension."""
+
+    count: int = 0
+    example: str = ""
+
+    def add(self, name: str) -> None:
+        """Count one."""
+        self.count += 1
+        self.example = self.example or name
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRequest:
+    """What the user asked to classify.
+
+    Args:
+        arguments: files, folders, patterns, or `-` for image bytes on standard input.
+        list_file: a file that lists paths, `-` for standard input, or None.
+        null: True if the list is separated by NUL bytes instead of line ends.
+        recursive: True to look into folders within folders.
+        stdin: file descriptor of standard input.
+    """
+
+    arguments: Sequence[str] = ()
+    list_file: str | None = None
+    null: bool = False
+    recursive: bool = True
+    stdin: int = 0
+    skipped: Skipped = field(default_factory=Skipped)
+
+    def check(self) -> None:
+        """Find contradictions before any work is done.
+
+        Raises:
+            UsageError: nothing was asked for, or standard input would be read twice.
+            DiskError: the list cannot be read.
+        """
+        if not self.arguments and self.list_file is None:
+            raise UsageError(
+                "there is nothing to classify", "Name a file, a folder, `-` or `--from-file LIST`."
+            )
+        if self.null and self.list_file is None:
+            raise UsageError("`-0` says how a list is separated", "Give the list with `--from-file`.")
+        readers = list(self.arguments).count(STDIN) + (self.list_file == STDIN)
+        if readers > 1:
+            raise UsageError("standard input can be read only once", "Give `-` once.")
+        if readers and os.isatty(self.stdin):
+            raise UsageError(
+                "standard input is the terminal",
+                "Pipe something in, as in `cat bird.jpg | senet predict -`.",
+            )
+        if self.list_file not in (None, STDIN):
+            try:
+                with open(str(self.list_file), "rb"):
+                    pass
+            except OSError as error:
+                raise DiskError.from_os_error(error, f"reading the list `{self.list_file}`") from error
+
+    @property
+    def repeatable(self) -> bool:
+        """True if the stream can be produced twice, as for counting."""
+        return STDIN not in self.arguments and self.list_file != STDIN
+
+    def stream(self) -> Iterator[Source]:
+        """All sources: arguments as given, folders sorted by the bytes of their paths, then the list."""
+        for argument in self.arguments:
+            yield from self._from_argument(argument)
+        if self.list_file is not None:
+            yield from self._from_list(self.list_file)
+
+    def _from_argument(self, argument: str) -> Iterator[Source]:
+        if argument == STDIN:
+            yield Source(STDIN, _read_all(self.stdin))
+        elif os.path.isdir(argument):
+            for source in walk(argument, recursive=self.recursive):
+                if source.problem or Path(source.name).suffix.lower() in EXTENSIONS:
+                    yield source
+                else:
+                    self.skipped.add(source.name)
+        elif glob.has_magic(argument) and not os.path.lexists(argument):
+            for name in sorted(glob.iglob(argument, recursive=True), key=os.fsencode):
+                if not os.path.isdir(name):
+                    yield Source(name)
+        else:
+            yield Source(argument)
+
+    def _from_list(self, list_file: str) -> Iterator[Source]:
+        separator = b"\0" if self.null else b"\n"
+        if list_file == STDIN:
+            yield from map(Source, _entries(_chunks(self.stdin), separator))
+            return
+        with open(list_file, "rb") as file:
+            yield from map(Source, _entries(_chunks(file.fileno()), separator))
+
+
+def walk(folder: str, *, recursive: bool = True) -> Iterator[Source]:
+    """All files below `folder`, sorted by the bytes of their paths.
+
+    Links to folders are followed, loops broken. A folder that cannot be listed is a source with that problem,
+    so that nothing below it goes missing without a word.
+    """
+    yield from _walk(folder, recursive, frozenset())
+
+
+def _walk(folder: str, recursive: bool, above: frozenset[tuple[int, int]]) -> Iterator[Source]:
+    try:
+        status = os.stat(folder)
+        identity = (status.st_dev, status.st_ino)
+        if identity in above:
+            return
+        with os.scandir(folder) as listing:
+            entries = sorted(map(_listed, listing), key=_path_order)
+    except OSError as error:
+        yield Source(folder, problem=f"the folder cannot be listed: {error.strerror or error}")
+        return
+    for name, is_folder in entries:
+        path = os.path.join(folder, name)
+        if not is_folder:
+            yield Source(path)
+        elif recursive:
+            yield from _walk(path, recursive, above | {identity})
+
+
+def _listed(entry: os.DirEntry[str]) -> tuple[str, bool]:
+    try:
+        return entry.name, entry.is_dir()
+    except OSError:  # a link to itself, say: the record of the file will tell
+        return entry.name, False
+
+
+def _path_order(listed: tuple[str, bool]) -> bytes:
+    """With a slash after folders, sorting the names within each folder sorts whole paths."""
+    name, is_folder = listed
+    return os.fsencode(name) + (b"/" if is_folder else b"")
+
+
+def _read_all(descriptor: int) -> bytes:
+    with io.FileIO(descriptor, closefd=False) as stream:
+        return b"".join(iter(lambda: stream.read(_CHUNK) or b"", b""))
+
+
+def _chunks(descriptor: int) -> Iterator[bytes]:
+    """Bytes as they come. Not through `sys.stdin`: its lock would hang the exit of a waiting thread."""
+    while chunk := os.read(descriptor, _CHUNK):
+        yield chunk
+
+
+def _entries(chunks: Iterable[bytes], separator: bytes) -> Iterator[str]:
+    """Names between separators; empty ones and, in lines, a final carriage return are dropped."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(separator)
+        yield from _names(whole, separator)
+    yield from _names([rest], separator)
+
+
+def _names(parts: Iterable[bytes], separator: bytes) -> Iterator[str]:
+    for part in parts:
+        name = part.removesuffix(b"\r") if separator == b"\n" else part
+        if name:
+            yield os.fsdecode(name)

@@ -1,0 +1,163 @@
+"""What the manifest says, as frozen dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NewType
+from urllib.parse import unquote, urlsplit
+
+from senet_cli.architectures import ArchSpec
+
+EntryName = NewType("EntryName", str)
+"""Name of a checkpoint, checked: a-z, 0-9, `_`, `-` and at most one `.`; safe as a file name."""
+
+FileFormat = Literal["safetensors", "torch"]
+Interpolation = Literal["bilinear", "bicubic"]
+
+SUFFIXES: dict[FileFormat, str] = {"safetensors": "safetensors", "torch": "pth"}
+MAX_BYTES = 2 * 2**30
+"""Cap on a download whose size is not published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocess:
+    """How the publisher turns an RGB image into the network's input.
+
+    Args:
+        resize: pixels of the shorter edge after resizing.
+        crop: side of the square cut from the centre, pixels.
+        interpolation: resampling filter.
+        mean, std: subtracted and divided by, per channel, on values 0..1 in RGB order.
+    """
+
+    resize: int
+    crop: int
+    interpolation: Interpolation
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """An architecture key with what weights of one's own get when nothing else is said.
+
+    Args:
+        key: as `--arch` takes it.
+        spec: the exact structure.
+        preprocess: usual preprocessing for networks of this structure.
+        labels: usual label set.
+    """
+
+    key: str
+    spec: ArchSpec
+    preprocess: Preprocess
+    labels: str
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """The published SHA-256 of a file: all 64 hexadecimal digits, or the prefix in its name."""
+
+    value: str
+
+    @property
+    def full(self) -> bool:
+        """True if all digits are known."""
+        return len(self.value) == 64
+
+    def matches(self, sha256: str) -> bool:
+        """True if `sha256` (64 digits) agrees with what is published."""
+        return sha256.startswith(self.value)
+
+    def __str__(self) -> str:
+        return self.value if self.full else f"{self.value}... (published prefix)"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFile:
+    """One file that holds a checkpoint's weights.
+
+    Args:
+        urls: first choice, then mirrors; the same bytes everywhere.
+        digest: what the bytes must hash to.
+        size: bytes, None where not published.
+        format: how to read it.
+        layout: whose key names it uses.
+    """
+
+    urls: tuple[str, ...]
+    digest: Digest
+    size: int | None
+    format: FileFormat
+    layout: str
+
+    @property
+    def max_bytes(self) -> int:
+        """More than this is never read from a server."""
+        return self.size or MAX_BYTES
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Last parts of the addresses: what a person's own copy is likely called."""
+        parts = (unquote(urlsplit(url).path).rpartition("/")[2] for url in self.urls)
+        return tuple(dict.fromkeys(part for part in parts if part))
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A published accuracy.
+
+    Args:
+        dataset: what it was measured on.
+        top1, top5: percent.
+        size: side of the input in pixels.
+        source: where it is published.
+    """
+
+    dataset: str
+    top1: float
+    top5: float | None
+    size: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """What is stated about the weights' licence."""
+
+    name: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A trained network as a value.
+
+    Args:
+        name: `<family>.<recipe>`.
+        publisher: who trained or ported it.
+        architecture: key and exact structure, with this checkpoint's number of classes.
+        labels: name of its label set.
+        preprocess: the publisher's.
+        files: the same weights in one or more files, first choice first.
+        metrics: published accuracies, best source first.
+        licence: of the weights.
+        aliases: other names that people know it by.
+        sources: where the facts come from.
+    """
+
+    name: EntryName
+    publisher: str
+    architecture: Architecture
+    labels: str
+    preprocess: Preprocess
+    files: tuple[CheckpointFile, ...]
+    metrics: tuple[Metric, ...]
+    licence: Licence
+    aliases: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+    @property
+    def metric(self) -> Metric | None:
+        """The accuracy at the size that `preprocess` crops to, if it is published."""
+        return next((m for m in self.metrics if m.size == self.preprocess.crop), None)

@@ -1,0 +1,161 @@
+"""Finding entries: by name, by alias, by family; and something close where there is none."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from senet_cli.errors import ManifestError, UnknownModelError
+from senet_cli.manifest.entries import Architecture, Checkpoint
+from senet_cli.manifest.fields import Fields, read_json
+from senet_cli.manifest.parse import parse_architecture, parse_checkpoint, parse_name
+
+SCHEMA = 1
+_FILE_NAME = "weights_manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All known architectures and checkpoints.
+
+    Args:
+        architectures: by key.
+        checkpoints: by name.
+        defaults: family name -> the checkpoint it stands for.
+    """
+
+    architectures: dict[str, Architecture]
+    checkpoints: dict[str, Checkpoint]
+    defaults: dict[str, str]
+
+    def checkpoint(self, name: str) -> Checkpoint:
+        """The checkpoint with this name, alias or family name; upper case does not matter.
+
+        Raises:
+            UnknownModelError: there is none; the hint names the closest.
+        """
+        wanted = name.strip().lower()
+        target = self._targets().get(wanted)
+        if target is None:
+            raise UnknownModelError(f"there is no model `{name}`", self._suggestion(wanted))
+        return self.checkpoints[target]
+
+    def architecture(self, key: str) -> Architecture:
+        """The architecture with this key.
+
+        Raises:
+            UnknownModelError: there is none; the hint names the closest.
+        """
+        if key in self.architectures:
+            return self.architectures[key]
+        close = difflib.get_close_matches(key.lower(), self.architectures, n=3, cutoff=0.5)
+        listed = "`senet list --architectures` shows all."
+        hint = f"Did you mean {_either(close)}? {listed}" if close else listed
+        raise UnknownModelError(f"there is no architecture `{key}`", hint)
+
+    def names(self) -> list[str]:
+        """Names to choose from: the families, then every checkpoint."""
+        return [*self.defaults, *self.checkpoints]
+
+    def family_of(self, name: str) -> str | None:
+        """The family name that stands for this checkpoint, if one does."""
+        return next((family for family, target in self.defaults.items() if target == name), None)
+
+    def merged(self, other: Manifest) -> Manifest:
+        """This manifest with the entries of `other` added; every name that `other` uses is then its own."""
+        claimed = {*other._targets()}
+        kept = {
+            name: replace(checkpoint, aliases=tuple(a for a in checkpoint.aliases if a not in claimed))
+            for name, checkpoint in self.checkpoints.items()
+        }
+        defaults = {family: target for family, target in self.defaults.items() if family not in claimed}
+        return Manifest(
+            self.architectures | other.architectures,
+            kept | other.checkpoints,
+            defaults | other.defaults,
+        )
+
+    def _targets(self) -> dict[str, str]:
+        aliases = {alias: c.name for c in self.checkpoints.values() for alias in c.aliases}
+        return aliases | {name: name for name in self.checkpoints} | self.defaults
+
+    def _suggestion(self, wanted: str) -> str:
+        close = difflib.get_close_matches(wanted, self._targets(), n=3, cutoff=0.6)
+        listed = "`senet list` shows all models."
+        return f"Did you mean {_either(close)}? {listed}" if close else listed
+
+
+def _either(names: list[str]) -> str:
+    return " or ".join(f"`{name}`" for name in names)
+
+
+def bundled_manifest() -> Path:
+    """The manifest that came with this installation: inside the package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / _FILE_NAME
+    return inside if inside.exists() else package.parent / _FILE_NAME
+
+
+def load_manifest(extra: Path | None = None) -> Manifest:
+    """The bundled manifest, with the entries of `extra` added or put in their place.
+
+    Raises:
+        ManifestError: a rule is broken; the message names file, entry and field.
+        DiskError: a file cannot be read.
+    """
+    manifest = parse_manifest(read_json(bundled_manifest()))
+    if extra is not None:
+        manifest = manifest.merged(parse_manifest(read_json(extra), manifest))
+    return manifest
+
+
+def parse_manifest(fields: Fields, base: Manifest | None = None) -> Manifest:
+    """Parse a manifest; its checkpoints and defaults may refer to `base`.
+
+    Raises:
+        ManifestError: a rule is broken.
+    """
+    schema = fields.take("schema")
+    if schema != SCHEMA:
+        fields.fail(f"`schema` is {schema!r}; this version of senet reads {SCHEMA}: update senet")
+    fields.take("$schema", None)
+    architectures = {key: parse_architecture(key, child) for key, child in fields.children("architectures")}
+    known = (base.architectures if base else {}) | architectures
+    checkpoints = {
+        name: parse_checkpoint(name, child, known) for name, child in fields.children("checkpoints")
+    }
+    targets = (base.checkpoints if base else {}) | checkpoints
+    defaults = _defaults(fields, targets)
+    fields.done()
+    manifest = Manifest(architectures, checkpoints, defaults)
+    _check_names(manifest, fields.where)
+    return manifest
+
+
+def _defaults(fields: Fields, targets: dict[str, Checkpoint]) -> dict[str, str]:
+    if "defaults" not in fields:
+        return {}
+    child = fields.child("defaults")
+    defaults: dict[str, str] = {}
+    for family in child.left():
+        target = child.text(family)
+        if target not in targets:
+            child.fail(f"`{family}` stands for `{target}`, which is no checkpoint")
+        defaults[parse_name(family, child)] = target
+    return defaults
+
+
+def _check_names(manifest: Manifest, where: str) -> None:
+    """No name may stand for two checkpoints."""
+    taken: dict[str, str] = {name: name for name in manifest.checkpoints}
+    for family, target in manifest.defaults.items():
+        if taken.setdefault(family, target) != target:
+            raise ManifestError(f"{where}: `{family}` is both a checkpoint and a default for `{target}`")
+    for checkpoint in manifest.checkpoints.values():
+        for alias in checkpoint.aliases:
+            owner = taken.setdefault(alias, checkpoint.name)
+            if owner != checkpoint.name:
+                raise ManifestError(
+                    f"{where}: `{alias}` is an alias of `{checkpoint.name}` and stands for `{owner}` too"
+                )

@@ -1,0 +1,253 @@
+"""From JSON to entries. Every rule about names, addresses and numbers stands here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from senet_cli.architectures import (
+    ArchSpec,
+    BasicBlock,
+    Block,
+    Bottleneck,
+    ConvStem,
+    DeepStem,
+    SENetBottleneck,
+    Shortcut,
+    SqueezeExcite,
+    Stem,
+    StemPool,
+)
+from senet_cli.manifest.entries import (
+    Architecture,
+    Checkpoint,
+    CheckpointFile,
+    Digest,
+    EntryName,
+    Licence,
+    Metric,
+    Preprocess,
+)
+from senet_cli.manifest.fields import Fields
+
+T = TypeVar("T")
+
+_NAME = re.compile(r"[a-z0-9_-]{1,64}(\.[a-z0-9_-]{1,64})?")
+_ALIAS = re.compile(r"[a-z0-9_.-]{1,100}(/[a-z0-9_.-]{1,100})?")
+_HEX = re.compile(r"[0-9a-f]+")
+_WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {
+    f"{device}{number}" for device in ("com", "lpt") for number in range(10)
+}
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_MAX_FILE = 4 * 2**30
+
+
+def parse_name(text: str, fields: Fields) -> EntryName:
+    """A checkpoint's name, safe as part of a file name on every system."""
+    if not _NAME.fullmatch(text) or text.partition(".")[0] in _WINDOWS_DEVICES:
+        fields.fail(f"`{text[:80]}` is not a name: use a-z, 0-9, `_`, `-` and at most one `.`")
+    return EntryName(text)
+
+
+def parse_architecture(key: str, fields: Fields) -> Architecture:
+    """One value of `architectures`."""
+    parse_name(key, fields)
+    architecture = Architecture(
+        key=key,
+        spec=_spec(fields),
+        preprocess=parse_preprocess(fields.child("preprocess")),
+        labels=parse_name(fields.text("labels"), fields),
+    )
+    fields.done()
+    return architecture
+
+
+def _spec(fields: Fields) -> ArchSpec:
+    depths = fields.integers("depths", 1, 1000)
+    widths = fields.integers("widths", 1, 65536)
+    if len(depths) != len(widths) or not depths:
+        fields.fail("`depths` and `widths` must have one number for each stage")
+    pool, se = fields.optional_child("pool"), fields.optional_child("se")
+    return ArchSpec(
+        stem=_one_of(_STEMS, fields.child("stem")),
+        pool=_whole(_pool, pool) if pool else None,
+        block=_one_of(_BLOCKS, fields.child("block")),
+        shortcut=_whole(_shortcut, fields.child("shortcut")),
+        se=_whole(_squeeze_excite, se) if se else None,
+        depths=depths,
+        widths=widths,
+        classes=fields.integer("classes", 1, 1_000_000),
+        dropout=fields.number("dropout", 0, 0.99, 0.0),
+    )
+
+
+def _whole(parse: Callable[[Fields], T], fields: Fields) -> T:
+    value = parse(fields)
+    fields.done()
+    return value
+
+
+def _one_of(kinds: Mapping[str, Callable[[Fields], T]], fields: Fields) -> T:
+    return _whole(kinds[fields.choice("type", tuple(kinds))], fields)
+
+
+def _conv_stem(fields: Fields) -> ConvStem:
+    return ConvStem(
+        channels=fields.integer("channels", 1, 65536),
+        kernel=fields.choice("kernel", (3, 7)),
+        stride=fields.choice("stride", (1, 2)),
+    )
+
+
+def _deep_stem(fields: Fields) -> DeepStem:
+    channels = fields.integers("channels", 1, 65536)
+    if len(channels) != 3:
+        fields.fail("`channels` must hold three numbers")
+    return DeepStem((channels[0], channels[1], channels[2]))
+
+
+def _pool(fields: Fields) -> StemPool:
+    return StemPool(padding=fields.choice("padding", (0, 1)), ceil_mode=fields.flag("ceil_mode"))
+
+
+def _basic(_: Fields) -> BasicBlock:
+    return BasicBlock()
+
+
+def _bottleneck(fields: Fields) -> Bottleneck:
+    return Bottleneck(
+        cardinality=fields.integer("cardinality", 1, 1024, 1),
+        base_width=fields.integer("base_width", 1, 1024, 64),
+        stride_in=fields.choice("stride_in", ("conv1", "conv2")),
+    )
+
+
+def _senet_bottleneck(fields: Fields) -> SENetBottleneck:
+    return SENetBottleneck(
+        cardinality=fields.integer("cardinality", 1, 1024),
+        base_width=fields.integer("base_width", 1, 1024),
+    )
+
+
+def _shortcut(fields: Fields) -> Shortcut:
+    return Shortcut(kernel=fields.choice("kernel", (1, 3)))
+
+
+def _squeeze_excite(fields: Fields) -> SqueezeExcite:
+    return SqueezeExcite(
+        reduction=fields.integer("reduction", 1, 4096),
+        first_reduction=fields.integer("first_reduction", 1, 4096, None),
+        bias=fields.flag("bias"),
+        hidden_multiple=fields.integer("hidden_multiple", 1, 4096, 1),
+    )
+
+
+_STEMS: dict[str, Callable[[Fields], Stem]] = {"conv": _conv_stem, "deep": _deep_stem}
+_BLOCKS: dict[str, Callable[[Fields], Block]] = {
+    "basic": _basic,
+    "bottleneck": _bottleneck,
+    "senet-bottleneck": _senet_bottleneck,
+}
+
+
+def parse_preprocess(fields: Fields) -> Preprocess:
+    """One `preprocess` object."""
+    preprocess = Preprocess(
+        resize=fields.integer("resize", 1, 4096),
+        crop=fields.integer("crop", 1, 4096),
+        interpolation=fields.choice("interpolation", ("bilinear", "bicubic")),
+        mean=fields.triple("mean", 0, 1),
+        std=fields.triple("std", 1e-6, 10),
+    )
+    fields.done()
+    return preprocess
+
+
+def parse_checkpoint(name: str, fields: Fields, architectures: Mapping[str, Architecture]) -> Checkpoint:
+    """One value of `checkpoints`, with its architecture looked up."""
+    key = fields.text("architecture")
+    if key not in architectures:
+        fields.fail(f"`architecture` is `{key}`, which `architectures` does not have")
+    architecture = architectures[key]
+    if classes := fields.integer("classes", 1, 1_000_000, None):
+        architecture = replace(architecture, spec=architecture.spec.with_classes(classes))
+    checkpoint = Checkpoint(
+        name=parse_name(name, fields),
+        publisher=fields.text("publisher"),
+        architecture=architecture,
+        labels=parse_name(fields.text("labels", architecture.labels), fields),
+        preprocess=parse_preprocess(fields.child("preprocess")),
+        files=fields.each("files", _file),
+        metrics=fields.each("metrics", _metric, []),
+        licence=_licence(fields.child("licence")),
+        aliases=tuple(_alias(text, fields) for text in fields.texts("aliases", [])),
+        sources=fields.texts("sources", []),
+    )
+    if not checkpoint.files:
+        fields.fail("`files` is empty")
+    fields.done()
+    return checkpoint
+
+
+def _alias(text: str, fields: Fields) -> str:
+    if not _ALIAS.fullmatch(text):
+        fields.fail(f"`{text[:80]}` is not an alias: use a-z, 0-9, `_`, `-`, `.` and at most one `/`")
+    return text
+
+
+def _file(fields: Fields) -> CheckpointFile:
+    urls = fields.texts("urls")
+    for url in urls:
+        _check_url(url, fields)
+    if not urls:
+        fields.fail("`urls` is empty")
+    return CheckpointFile(
+        urls=urls,
+        digest=_digest(fields),
+        size=fields.integer("bytes", 1, _MAX_FILE, None),
+        format=fields.choice("format", ("safetensors", "torch")),
+        layout=parse_name(fields.text("layout"), fields),
+    )
+
+
+def _check_url(url: str, fields: Fields) -> None:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError as error:
+        fields.fail(f"`{url[:80]}` is not an address: {error}")
+    secure = parts.scheme == "https" and host
+    local = parts.scheme == "file" or (parts.scheme == "http" and host in _LOOPBACK)
+    if not (secure or local) or parts.username or not url.isprintable() or " " in url:
+        fields.fail(f"`{url[:80]}`: addresses must be https (http only on loopback, or file:)")
+
+
+def _digest(fields: Fields) -> Digest:
+    given = [name for name in ("sha256", "sha256_prefix") if name in fields]
+    if len(given) != 1:
+        fields.fail("give exactly one of `sha256` and `sha256_prefix`")
+    value = fields.text(given[0])
+    least, most = (64, 64) if given[0] == "sha256" else (8, 63)
+    if not _HEX.fullmatch(value) or not least <= len(value) <= most:
+        length = "64" if least == most else f"{least} to {most}"
+        fields.fail(f"`{given[0]}` must be {length} lower-case hexadecimal digits")
+    return Digest(value)
+
+
+def _metric(fields: Fields) -> Metric:
+    return Metric(
+        dataset=fields.text("dataset"),
+        top1=fields.number("top1", 0, 100),
+        top5=fields.number("top5", 0, 100, None),
+        size=fields.integer("size", 1, 4096),
+        source=fields.text("source"),
+    )
+
+
+def _licence(fields: Fields) -> Licence:
+    licence = Licence(fields.text("name"), fields.text("note", ""))
+    fields.done()
+    return licence

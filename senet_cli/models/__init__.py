@@ -1,0 +1,1 @@
+"""The networks (torch), the publishers' key layouts, and the reading of checkpoints."""

@@ -1,0 +1,69 @@
+"""The one network class and the ways to make one."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from senet_cli.architectures import ArchSpec
+from senet_cli.models import parts
+
+
+class SENetwork(nn.Module):
+    """Stem, stem pool, stages of residual blocks, global average pool, linear head.
+
+    Args:
+        spec: the exact structure.
+
+    Shapes: (N, in_channels, H, W) float, normalised as the checkpoint asks -> logits (N, classes). Any H
+    and W that leave at least one pixel in the last stage.
+    """
+
+    def __init__(self, spec: ArchSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.stem = parts.stem(spec.stem.convs(spec.in_channels))
+        self.pool = parts.stem_pool(spec.pool)
+        stages: OrderedDict[str, nn.Sequential] = OrderedDict()
+        for shape in spec.blocks():
+            stage = stages.setdefault(f"stage{shape.stage}", nn.Sequential())
+            stage.append(parts.ResidualBlock(shape, spec.se))
+        for name, stage in stages.items():
+            self.add_module(name, stage)
+        self.stages = tuple(stages)
+        self.dropout = nn.Dropout(spec.dropout)
+        self.head = nn.Linear(spec.feature_channels, spec.classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Pooled features before the head: (N, in_channels, H, W) -> (N, feature_channels)."""
+        x = self.pool(self.stem(x))
+        for name in self.stages:
+            x = self.get_submodule(name)(x)
+        return x.mean((2, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> logits (N, classes)."""
+        logits: Tensor = self.head(self.dropout(self.features(x)))
+        return logits
+
+
+def build_network(spec: ArchSpec) -> SENetwork:
+    """A network with fresh weights for training: He-normal convolutions, unit batch norms."""
+    network = SENetwork(spec)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return network
+
+
+def network_from_state(spec: ArchSpec, state: dict[str, Tensor]) -> SENetwork:
+    """A network that takes over the tensors of `state`, in evaluation mode.
+
+    It is built on the meta device, so that no time goes into weights that are replaced at once.
+    """
+    with torch.device("meta"):
+        network = SENetwork(spec)
+    network.load_state_dict(state, strict=True, assign=True)
+    return network.eval()

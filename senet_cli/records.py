@@ -1,0 +1,71 @@
+"""What flows from the pipeline to the writers: one record per input image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+SCHEMA = 1
+"""Version of the record; fields are only ever added within one version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One class and its probability.
+
+    Args:
+        label: name of the class; its index as text where the model has no names.
+        id: published identifier of the class (a WordNet id for ImageNet), if there is one.
+        index: position in the model's output, from 0.
+        score: softmax probability, 0..1.
+    """
+
+    label: str
+    id: str | None
+    index: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """A classified image; predictions are ranked, best first (none if all were under the bar)."""
+
+    path: str
+    model: str
+    predictions: tuple[Prediction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFailure:
+    """An image that could not be classified; see `ImageError` for the kinds."""
+
+    path: str
+    model: str
+    kind: str
+    message: str
+
+
+Record = ImageResult | ImageFailure
+
+
+def round_score(score: float) -> float:
+    """The score as written in every format: 6 significant digits."""
+    return float(f"{score:.6g}")
+
+
+def as_dict(record: Record) -> dict[str, Any]:
+    """The record in the published JSON form (`schema` 1)."""
+    head: dict[str, Any] = {"schema": SCHEMA, "path": record.path, "model": record.model}
+    if isinstance(record, ImageFailure):
+        return head | {"error": {"kind": record.kind, "message": record.message}}
+    rows = [
+        {
+            "rank": rank,
+            "index": prediction.index,
+            "id": prediction.id,
+            "label": prediction.label,
+            "score": round_score(prediction.score),
+        }
+        for rank, prediction in enumerate(record.predictions, start=1)
+    ]
+    return head | {"predictions": rows}

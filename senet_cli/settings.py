@@ -1,0 +1,72 @@
+"""Settings from the environment. Options on the command line come first, defaults last."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from senet_cli.errors import DiskError, UsageError
+
+DEFAULT_MODEL = "seresnet50"
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"", "0", "false", "no", "off"}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things lie and what is allowed.
+
+    Args:
+        cache: folder for downloaded checkpoints; it need not exist yet.
+        manifest: a manifest that adds or replaces entries, or None.
+        offline: True if no socket may be opened.
+    """
+
+    cache: Path
+    manifest: Path | None = None
+    offline: bool = False
+
+    @classmethod
+    def from_environment(
+        cls,
+        environment: Mapping[str, str] = os.environ,
+        *,
+        manifest: Path | None = None,
+        offline: bool | None = None,
+    ) -> Settings:
+        """Merge given options (None: not given) over `SENET_*` over the defaults.
+
+        Raises:
+            UsageError: `SENET_OFFLINE` is neither true nor false.
+            DiskError: there is no home folder to put a cache in.
+        """
+        if manifest is None and environment.get("SENET_MANIFEST"):
+            manifest = Path(environment["SENET_MANIFEST"])
+        if offline is None:
+            offline = _flag("SENET_OFFLINE", environment)
+        return cls(_cache_root(environment), manifest, offline)
+
+
+def _flag(name: str, environment: Mapping[str, str]) -> bool:
+    value = environment.get(name, "").strip().lower()
+    if value in _TRUE:
+        return True
+    if value in _FALSE:
+        return False
+    raise UsageError(f"`{name}` is `{value}`", "Set it to 1 or 0.")
+
+
+def _cache_root(environment: Mapping[str, str]) -> Path:
+    if chosen := environment.get("SENET_CACHE"):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    try:
+        return Path(platformdirs.user_cache_dir("senet", appauthor=False))
+    except (RuntimeError, KeyError) as error:
+        raise DiskError(
+            f"there is no home folder for the cache: {error}",
+            "Set SENET_CACHE to a folder that can be written.",
+        ) from error

@@ -1,0 +1,1 @@
+"""Checkpoints on disk: fetched, verified, installed under their digest. No torch here."""

@@ -1,0 +1,105 @@
+"""The protocol of all writers, and the stream they write to."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, Protocol, TextIO
+
+from senet_cli.errors import DiskError, OutputClosed
+from senet_cli.records import Record
+
+Format = Literal["table", "tsv", "csv", "json", "jsonl"]
+FORMATS: tuple[Format, ...] = ("table", "tsv", "csv", "json", "jsonl")
+
+COLUMNS = ("path", "rank", "label", "score", "id", "index", "error")
+"""Columns of the row formats, TSV and CSV. New ones are only ever added at the end."""
+
+
+class Writer(Protocol):
+    """Writes records as they come. `begin` and `end` frame them; each call is flushed by the output."""
+
+    def begin(self) -> str:
+        """Text before the first record."""
+        ...
+
+    def record(self, record: Record) -> str:
+        """Text of one record."""
+        ...
+
+    def end(self) -> str:
+        """Text after the last record."""
+        ...
+
+
+class Output:
+    """Where text goes: every write is flushed, and what fails has its own exit code.
+
+    Args:
+        stream: open for text.
+        name: for messages.
+    """
+
+    def __init__(self, stream: TextIO, name: str) -> None:
+        self.stream = stream
+        self._name = name
+
+    def write(self, text: str) -> None:
+        """Write and flush.
+
+        Raises:
+            OutputClosed: the reader went away.
+            DiskError: the disk is full, or another failure.
+        """
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except OSError as error:
+            closed = error.errno in (errno.EPIPE, errno.ESHUTDOWN)
+            if closed or (os.name == "nt" and error.errno == errno.EINVAL):
+                raise OutputClosed from error
+            raise DiskError.from_os_error(error, f"writing to {self._name}") from error
+
+
+@contextlib.contextmanager
+def open_output(path: Path | None) -> Iterator[Output]:
+    """Standard output, or a file that gets its name only when it is complete.
+
+    Until then, and if the run is interrupted, the records lie in `<path>.partial`. Pipes and devices are
+    written directly.
+
+    Raises:
+        DiskError: the file cannot be written.
+    """
+    if path is None:
+        yield Output(_utf8(sys.stdout), "standard output")
+        return
+    special = path.exists() and not path.is_file()
+    partial = path if special else path.with_name(path.name + ".partial")
+    doing = f"writing `{path}`"
+    try:
+        stream = partial.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+    except OSError as error:
+        raise DiskError.from_os_error(error, doing, "Choose another file for -o.") from error
+    try:
+        with stream:
+            yield Output(stream, f"`{partial}`")
+            stream.flush()
+            if not special:
+                os.fsync(stream.fileno())
+        if not special:
+            partial.replace(path)
+    except OSError as error:
+        raise DiskError.from_os_error(error, doing) from error
+
+
+def _utf8(stream: TextIO) -> TextIO:
+    """The stream as all formats want it: UTF-8, bytes of odd file names unchanged, line ends as written."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8", errors="surrogateescape", newline="")
+    return stream

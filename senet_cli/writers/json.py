@@ -1,0 +1,52 @@
+"""JSON (one array) and JSON lines (one object a line), both in the published form of a record."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from senet_cli.records import Record, as_dict
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def dumps(record: Record) -> str:
+    """One line. Bytes of a path that are not UTF-8 become escaped lone surrogates, as Python reads them."""
+    text = json.dumps(as_dict(record), ensure_ascii=False)
+    return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+class JsonlWriter:
+    """One object a line."""
+
+    def begin(self) -> str:
+        """See `Writer`."""
+        return ""
+
+    def record(self, record: Record) -> str:
+        """See `Writer`."""
+        return dumps(record) + "\n"
+
+    def end(self) -> str:
+        """See `Writer`."""
+        return ""
+
+
+class JsonWriter:
+    """One array, a record a line; it is closed also when the run stops early."""
+
+    def __init__(self) -> None:
+        self._separator = "\n"
+
+    def begin(self) -> str:
+        """See `Writer`."""
+        return "["
+
+    def record(self, record: Record) -> str:
+        """See `Writer`."""
+        separator, self._separator = self._separator, ",\n"
+        return separator + dumps(record)
+
+    def end(self) -> str:
+        """See `Writer`."""
+        return "\n]\n"
