@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import shutil
 import sys
@@ -194,7 +195,9 @@ class _ModelChoice:
 
 
 def _load(model: Model, device: str, precision: Precision) -> Classifier:
-    warnings.filterwarnings("ignore", module="PIL")  # damaged images get records, not warnings
+    # damaged images get records; what else Pillow has to say of them is noise
+    warnings.filterwarnings("ignore", module="PIL")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
     from senet_cli.classifier import Classifier
 
     return Classifier.from_model(model, device, precision)
