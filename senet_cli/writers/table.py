@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _BAR_CELLS = 20
-_LABEL_CELLS = 34
+_LABEL_CELLS = 30
 _MIN_WIDTH = 40
 
 
@@ -70,7 +70,7 @@ class TableWriter:
 
         table = Table.grid(padding=(0, 1))
         table.add_column(justify="right", width=4)
-        table.add_column(max_width=_LABEL_CELLS, min_width=12)
+        table.add_column(width=_LABEL_CELLS)
         table.add_column(width=_BAR_CELLS, no_wrap=True)
         table.add_column(justify="right", width=7)
         for rank, best in enumerate(predictions, start=1):

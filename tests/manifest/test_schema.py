@@ -1,0 +1,78 @@
+"""The published JSON Schema and the parser must agree."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from senet_cli.errors import ManifestError
+from senet_cli.manifest.fields import Fields
+from senet_cli.manifest.lookup import bundled_manifest, load_manifest, parse_manifest
+
+PROJECT = Path(__file__).parent.parent.parent
+SCHEMA = json.loads((PROJECT / "docs" / "weights_manifest.schema.json").read_text())
+FILE: dict[str, Any] = {
+    "urls": ["https://example.org/a.pth"],
+    "format": "torch",
+    "layout": "timm",
+    "sha256_prefix": "0123abcd",
+}
+ENTRY: dict[str, Any] = {
+    "publisher": "us",
+    "architecture": "seresnet50",
+    "preprocess": {
+        "resize": 256,
+        "crop": 224,
+        "interpolation": "bilinear",
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+    },
+    "files": [FILE],
+    "licence": {"name": "MIT"},
+}
+
+
+def test_the_manifest_fits_its_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(json.loads(bundled_manifest().read_text()), SCHEMA)
+
+
+def test_the_manifest_says_where_its_schema_is() -> None:
+    named = json.loads(bundled_manifest().read_text())["$schema"]
+    assert (bundled_manifest().parent / named).resolve() == PROJECT / "docs" / "weights_manifest.schema.json"
+
+
+def accepted_by_parser(manifest: dict[str, Any]) -> bool:
+    try:
+        parse_manifest(Fields(manifest, "test"), load_manifest())
+    except ManifestError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("entry", "good"),
+    [
+        (ENTRY, True),
+        (ENTRY | {"classes": 7, "labels": "imagenet-1k", "metrics": [], "aliases": ["a/b"]}, True),
+        (ENTRY | {"surprise": 1}, False),
+        ({key: value for key, value in ENTRY.items() if key != "licence"}, False),
+        (ENTRY | {"files": []}, False),
+        (ENTRY | {"files": [FILE | {"sha256": "0" * 64}]}, False),
+        (ENTRY | {"files": [FILE | {"sha256_prefix": "0123"}]}, False),
+        (ENTRY | {"files": [FILE | {"format": "pickle"}]}, False),
+        (ENTRY | {"files": [FILE | {"urls": ["http://example.org/a"]}]}, False),
+        (ENTRY | {"files": [FILE | {"urls": ["http://localhost:8000/a"]}]}, True),
+        (ENTRY | {"files": [FILE | {"bytes": 0}]}, False),
+        (ENTRY | {"aliases": ["A"]}, False),
+        (ENTRY | {"classes": 0}, False),
+    ],
+)
+def test_schema_and_parser_judge_alike(entry: dict[str, Any], good: bool) -> None:
+    manifest = {"schema": 1, "checkpoints": {"mine.one": entry}}
+    assert jsonschema.Draft202012Validator(SCHEMA).is_valid(manifest) is good
+    assert accepted_by_parser(manifest) is good

@@ -1,0 +1,108 @@
+"""The manifest and the data files are found however the project was installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+DEPENDENCIES = sysconfig.get_paths()["purelib"]
+PROBE = """
+import sys
+sys.path.append(sys.argv[1])
+import senet_cli
+from senet_cli.labels import load_labels
+from senet_cli.manifest.lookup import bundled_manifest, load_manifest
+assert len(load_manifest().checkpoints) == 29, "checkpoints"
+assert len(load_labels("imagenet-1k")) == 1000, "labels"
+print(senet_cli.__file__, bundled_manifest(), sep="\\n")
+"""
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy, so that building leaves nothing in the project."""
+    copy = tmp_path_factory.mktemp("build") / "senet"
+    unwanted = shutil.ignore_patterns(".*", "__pycache__", "dist", "tests")
+    return Path(shutil.copytree(PROJECT, copy, ignore=unwanted))
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """A fresh virtual environment; the dependencies are lent to it where they are needed."""
+    venv.create(tmp_path / "venv", symlinks=os.name != "nt")
+    return tmp_path / "venv"
+
+
+def python_of(environment: Path) -> Path:
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def pip_install(environment: Path, *what: str | Path) -> None:
+    command = [sys.executable, "-m", "pip", "--python", str(python_of(environment)), "install"]
+    options = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
+    lent = os.environ | {"PYTHONPATH": DEPENDENCIES}
+    subprocess.run([*command, *options, *map(str, what)], check=True, capture_output=True, env=lent)
+
+
+def probe(environment: Path) -> tuple[Path, Path]:
+    """Where the installed package and the manifest are."""
+    done = subprocess.run(
+        [python_of(environment), "-c", PROBE, DEPENDENCIES],
+        cwd=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    package, manifest = map(Path, done.stdout.split())
+    return package, manifest
+
+
+def build(checkout: Path, kind: str, out: Path) -> Path:
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--no-isolation",
+        f"--{kind}",
+        "--outdir",
+        str(out),
+        str(checkout),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    (built,) = out.iterdir()
+    return built
+
+
+def test_wheel(checkout: Path, tmp_path: Path, environment: Path) -> None:
+    pip_install(environment, build(checkout, "wheel", tmp_path / "dist"))
+    package, manifest = probe(environment)
+    assert package.is_relative_to(environment)
+    assert manifest.is_relative_to(environment)
+    assert list(python_of(environment).parent.glob("senet*")), "the command was not installed"
+
+
+def test_sdist(checkout: Path, tmp_path: Path, environment: Path) -> None:
+    sdist = build(checkout, "sdist", tmp_path / "dist")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"weights_manifest.json", "README.md", "LICENSE", "CHANGELOG.md", "senet_cli/__main__.py"} <= names
+    pip_install(environment, sdist)
+    package, manifest = probe(environment)
+    assert package.is_relative_to(environment)
+    assert manifest.is_relative_to(environment)
+
+
+def test_editable(checkout: Path, environment: Path) -> None:
+    pip_install(environment, "--editable", checkout)
+    package, manifest = probe(environment)
+    assert package.is_relative_to(checkout)
+    assert manifest == checkout / "weights_manifest.json"
