@@ -138,6 +138,8 @@ def predict(
     Results go to standard output: a table on a terminal, tab-separated rows off it. A model that is
     not there yet is downloaded and verified first.
     """
+    if quiet and verbose:
+        raise UsageError("`-q` and `-v` contradict each other", "Give one of them.")
     chosen = _ModelChoice(model, weights, arch)
     batch, threads = opt.auto_or_count(batch_size), opt.auto_or_count(jobs)
     request = SourceRequest(tuple(source or ()), from_file, null, recursive)
