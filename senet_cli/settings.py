@@ -22,11 +22,15 @@ class Settings:
         cache: folder for downloaded checkpoints; it need not exist yet.
         manifest: a manifest that adds or replaces entries, or None.
         offline: True if no socket may be opened.
+        cache_path: more caches below the user's own, which are only read.
+        lock_timeout: seconds to wait for another process that fetches the same file.
     """
 
     cache: Path
     manifest: Path | None = None
     offline: bool = False
+    cache_path: tuple[Path, ...] = ()
+    lock_timeout: float = 600.0
 
     @classmethod
     def from_environment(
@@ -39,14 +43,21 @@ class Settings:
         """Merge given options (None: not given) over `SENET_*` over the defaults.
 
         Raises:
-            UsageError: `SENET_OFFLINE` is neither true nor false.
+            UsageError: a variable holds nonsense.
             DiskError: there is no home folder to put a cache in.
         """
         if manifest is None and environment.get("SENET_MANIFEST"):
             manifest = Path(environment["SENET_MANIFEST"])
         if offline is None:
             offline = _flag("SENET_OFFLINE", environment)
-        return cls(_cache_root(environment), manifest, offline)
+        below = filter(None, environment.get("SENET_CACHE_PATH", "").split(os.pathsep))
+        return cls(
+            cache=_cache_root(environment),
+            manifest=manifest,
+            offline=offline,
+            cache_path=tuple(Path(folder).expanduser() for folder in below),
+            lock_timeout=_seconds("SENET_LOCK_TIMEOUT", environment, default=600.0),
+        )
 
 
 def _flag(name: str, environment: Mapping[str, str]) -> bool:
@@ -56,6 +67,15 @@ def _flag(name: str, environment: Mapping[str, str]) -> bool:
     if value in _FALSE:
         return False
     raise UsageError(f"`{name}` is `{value}`", "Set it to 1 or 0.")
+
+
+def _seconds(name: str, environment: Mapping[str, str], default: float) -> float:
+    text = environment.get(name, "").strip()
+    if not text:
+        return default
+    if not text.isdecimal():
+        raise UsageError(f"`{name}` is `{text}`", "Set it to a whole number of seconds.")
+    return float(text)
 
 
 def _cache_root(environment: Mapping[str, str]) -> Path:

@@ -1,0 +1,60 @@
+"""When to try again, decided without waiting: pure functions of what happened."""
+
+from __future__ import annotations
+
+from email.utils import parsedate_to_datetime
+
+MAX_IDLE_ATTEMPTS = 5
+"""Attempts in a row that brought no new byte, before the next address is tried."""
+MAX_WAIT = 60.0
+"""Seconds; a server that asks for more is left for the next address."""
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
+
+
+def backoff(attempt: int, jitter: float) -> float:
+    """Seconds before attempt number `attempt` (from 1), with full jitter: `jitter` is random in 0..1."""
+    return float(jitter * min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(attempt, 10)))
+
+
+def wait_before_retry(
+    *, temporary: bool, asked: float | None, idle_attempts: int, jitter: float
+) -> float | None:
+    """Seconds to wait before the same address is tried again, or None: go to the next.
+
+    Args:
+        temporary: False if the last attempt ended for a reason that lasts.
+        asked: seconds that the server asks to wait, if it does.
+        idle_attempts: attempts in a row, this one included, that brought no new byte.
+        jitter: random in 0..1.
+    """
+    if not temporary or idle_attempts >= MAX_IDLE_ATTEMPTS:
+        return None
+    if asked is None:
+        return backoff(idle_attempts, jitter)
+    return asked if asked <= MAX_WAIT else None
+
+
+def parse_retry_after(value: str | None, date: str | None, now: float) -> float | None:
+    """Seconds that a `Retry-After` header asks for; None where there is none or it makes no sense.
+
+    Args:
+        value: the header: seconds, or a date.
+        date: the response's `Date`, which a date is relative to, so that a wrong clock here does not matter.
+        now: seconds since 1970, used where there is no `Date`.
+    """
+    if not value:
+        return None
+    if value.strip().isdecimal():
+        return float(value.strip())
+    then = _timestamp(value)
+    if then is None:
+        return None
+    start = _timestamp(date) if date else None
+    return max(0.0, then - (now if start is None else start))
+
+
+def _timestamp(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
