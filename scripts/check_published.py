@@ -2,9 +2,10 @@
 
     python scripts/check_published.py [NAME...] [--every-address] [--write]
 
-Each model (all by default) is fetched through the same code as `senet download`, into the usual cache, loaded,
-and run on one image. `--every-address` also fetches from each mirror by itself. `--write` puts the full SHA-256,
-the bytes and today's date into weights_manifest.json. Prints one line a model; exits with 1 if one failed.
+Each model (all by default) is fetched through the same code as `senet download`, into the usual cache,
+loaded, and run on one image. `--every-address` also fetches from each mirror by itself. `--write` puts the
+full SHA-256, the bytes and today's date into weights_manifest.json. Prints one line a model; exits with 1 if
+one failed.
 """
 
 from __future__ import annotations

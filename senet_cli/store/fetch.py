@@ -17,7 +17,16 @@ from senet_cli.store.cache import Cache
 from senet_cli.store.notices import Installed, Notices
 from senet_cli.store.partial import Origin, Partial, claimed
 from senet_cli.store.retry import wait_before_retry
-from senet_cli.store.transfer import Incoming, RangeRefusedError, Request, TransferError, Transport, short
+from senet_cli.store.transfer import (
+    TEMPORARY,
+    Incoming,
+    RangeRefusedError,
+    Request,
+    TransferError,
+    Transport,
+    offline_error,
+    short,
+)
 
 _SPARE_BYTES = 64 * 2**20
 _ROOM_HINT = "Free some space, or set SENET_CACHE to a folder on another disk."
@@ -63,6 +72,8 @@ class Fetcher:
             DigestError: addresses delivered, but not the published bytes.
             DiskError: the cache cannot be written, or is full.
         """
+        if not any(self.transport.may_open(url) for file in checkpoint.files for url in file.urls):
+            raise offline_error(checkpoint.name)
         errors: list[SenetError] = []
         for file in checkpoint.files:
             with disk_errors(self.cache.root), self.cache.locked(file, self.notices) as locked:
@@ -108,9 +119,9 @@ class Fetcher:
                 idle = 1 if partial.size >= highest + _PROGRESS_BYTES else idle + 1
                 highest = max(highest, partial.size)
                 wait = wait_before_retry(
-                    temporary=error.temporary,
-                    asked=error.retry_after,
+                    tries=error.tries,
                     idle_attempts=idle,
+                    asked=error.retry_after,
                     jitter=self.world.jitter(),
                 )
                 if wait is None:
@@ -144,7 +155,7 @@ class Fetcher:
                 self.notices.advanced(len(chunk))
             if size is not None and partial.size < size:
                 raise TransferError(
-                    f"{short(url)}: only {partial.size:,} of {size:,} bytes arrived", temporary=True
+                    f"{short(url)}: only {partial.size:,} of {size:,} bytes arrived", tries=TEMPORARY
                 )
             return incoming.content_type
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
 
-MAX_IDLE_ATTEMPTS = 5
-"""Attempts in a row that brought no new byte, before the next address is tried."""
 MAX_WAIT = 60.0
 """Seconds; a server that asks for more is left for the next address."""
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
@@ -16,18 +14,16 @@ def backoff(attempt: int, jitter: float) -> float:
     return float(jitter * min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(attempt, 10)))
 
 
-def wait_before_retry(
-    *, temporary: bool, asked: float | None, idle_attempts: int, jitter: float
-) -> float | None:
+def wait_before_retry(*, tries: int, idle_attempts: int, asked: float | None, jitter: float) -> float | None:
     """Seconds to wait before the same address is tried again, or None: go to the next.
 
     Args:
-        temporary: False if the last attempt ended for a reason that lasts.
+        tries: attempts in a row without a new byte that are worth it, for what ended the last one.
+        idle_attempts: how many of these there were, the last one included.
         asked: seconds that the server asks to wait, if it does.
-        idle_attempts: attempts in a row, this one included, that brought no new byte.
         jitter: random in 0..1.
     """
-    if not temporary or idle_attempts >= MAX_IDLE_ATTEMPTS:
+    if idle_attempts >= tries:
         return None
     if asked is None:
         return backoff(idle_attempts, jitter)
