@@ -11,6 +11,7 @@ say. A file whose owner is gone (killed, say) is taken over by the next process 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -25,6 +26,7 @@ from typing import BinaryIO
 
 _NAME = re.compile(r"(?P<key>[0-9a-f]+)\.(?P<host>[A-Za-z0-9_-]*)-(?P<pid>\d+)-(?P<token>[0-9a-f]+)\.part")
 _CHUNK = 2**20
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _living_tokens: set[str] = set()
 """Tokens of this process; after a restart in a container the process id may be the same as before."""
 
@@ -138,6 +140,10 @@ def claimed(folder: Path, key: str, *, locked: bool) -> Iterator[Partial]:
         partial = Partial(_open_own(path), path)
         try:
             yield partial
+        except OSError as error:
+            if error.errno in _NO_ROOM:  # what cannot be completed must not keep the disk full
+                partial.restart()
+            raise
         finally:
             partial.release()
     finally:

@@ -23,7 +23,9 @@ _CONNECT_SECONDS, _READ_SECONDS = 10, 30
 _STALL_SECONDS, _STALL_BYTES = 60, 60 * 1024
 """Less than this many bytes in this time is as good as nothing."""
 _MAX_REDIRECTS = 5
-_TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
+LASTING, UNREACHABLE, TEMPORARY = 1, 2, 5
+"""Attempts in a row without a new byte that are worth it, by what went wrong."""
+_TEMPORARY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CONTENT_RANGE = re.compile(r"bytes (?P<first>\d+)-(?P<last>\d+)/(?P<total>\d+)")
 _POOL_PREFIX = re.compile(r"^HTTPS?Connection(Pool)?\(.*?\): ")
 _PROXY_HINT = "Behind a proxy set HTTPS_PROXY; for a company's certificates set REQUESTS_CA_BUNDLE."
@@ -33,15 +35,15 @@ class TransferError(NetworkError):
     """One request failed.
 
     Args:
-        temporary: True if the same request may succeed later.
+        tries: attempts in a row without a new byte that are worth it.
         retry_after: seconds that the server asks to wait, if it does.
     """
 
     def __init__(
-        self, message: str, hint: str = "", *, temporary: bool = False, retry_after: float | None = None
+        self, message: str, hint: str = "", *, tries: int = LASTING, retry_after: float | None = None
     ) -> None:
         super().__init__(message, hint)
-        self.temporary = temporary
+        self.tries = tries
         self.retry_after = retry_after
 
 
@@ -94,6 +96,10 @@ class Incoming:
 class Transport(Protocol):
     """Opens an address."""
 
+    def may_open(self, url: str) -> bool:
+        """False if this address is out of bounds."""
+        ...
+
     def open(self, request: Request) -> contextlib.AbstractContextManager[Incoming]:
         """The file that is asked for.
 
@@ -103,17 +109,26 @@ class Transport(Protocol):
         ...
 
 
+def offline_error(name: str) -> NetworkError:
+    """The error for a checkpoint that only the network has."""
+    return NetworkError(
+        f"`{name}` is not in the cache, and the network may not be used (--offline or SENET_OFFLINE)",
+        f"Download it without --offline, or bring its file: `senet download {name} --from FILE`.",
+    )
+
+
 class OfflineTransport:
     """Opens nothing but `file:` addresses."""
 
+    def may_open(self, url: str) -> bool:
+        """See `Transport`."""
+        return urlsplit(url).scheme == "file"
+
     def open(self, request: Request) -> contextlib.AbstractContextManager[Incoming]:
         """See `Transport`."""
-        if urlsplit(request.url).scheme == "file":
-            return _local_file(request.url)
-        raise TransferError(
-            "the network may not be used (--offline or SENET_OFFLINE)",
-            "Download it without --offline, or copy it with `senet download NAME --from FILE`.",
-        )
+        if not self.may_open(request.url):
+            raise TransferError(f"{short(request.url)}: the network may not be used")
+        return _local_file(request.url)
 
 
 class HttpTransport:
@@ -136,6 +151,10 @@ class HttpTransport:
         self._session = session or requests.Session()
         self._clock = clock
         self._now = now
+
+    def may_open(self, url: str) -> bool:
+        """See `Transport`."""
+        return True
 
     @contextlib.contextmanager
     def open(self, request: Request) -> Iterator[Incoming]:
@@ -200,7 +219,7 @@ class HttpTransport:
         headers = response.headers
         raise TransferError(
             f"{url}: the server answered {status} {response.reason}",
-            temporary=status in _TEMPORARY,
+            tries=TEMPORARY if status in _TEMPORARY_STATUS else LASTING,
             retry_after=parse_retry_after(headers.get("Retry-After"), headers.get("Date"), self._now()),
         )
 
@@ -217,7 +236,7 @@ class HttpTransport:
                 if elapsed >= _STALL_SECONDS:
                     if count < _STALL_BYTES:
                         raise TransferError(
-                            f"{short(url)}: only {count:,} bytes in {elapsed:.0f} s", temporary=True
+                            f"{short(url)}: only {count:,} bytes in {elapsed:.0f} s", tries=TEMPORARY
                         )
                     began, count = self._clock(), 0
         except (HTTPError, OSError) as error:
@@ -287,9 +306,13 @@ def _failed(url: str, error: Exception) -> TransferError:
     if isinstance(error, requests.exceptions.ProxyError):
         return TransferError(f"{short(url)}: the proxy failed ({text})", _PROXY_HINT)
     if isinstance(error, requests.Timeout | exceptions.TimeoutError):
-        return TransferError(f"{short(url)}: the server did not answer in time", _PROXY_HINT, temporary=True)
-    lasting = isinstance(root, exceptions.NameResolutionError)
-    return TransferError(f"{short(url)}: the connection failed ({text})", _PROXY_HINT, temporary=not lasting)
+        tries = UNREACHABLE if isinstance(error, requests.ConnectTimeout) else TEMPORARY
+        return TransferError(f"{short(url)}: the server did not answer in time", _PROXY_HINT, tries=tries)
+    if isinstance(root, exceptions.NameResolutionError):
+        tries = LASTING
+    else:
+        tries = UNREACHABLE if isinstance(root, exceptions.NewConnectionError) else TEMPORARY
+    return TransferError(f"{short(url)}: the connection failed ({text})", _PROXY_HINT, tries=tries)
 
 
 def _root(error: BaseException) -> BaseException:
