@@ -229,6 +229,7 @@ def _check_url(url: str, fields: Fields) -> None:
     try:
         parts = urlsplit(url)
         host = parts.hostname
+        parts.port  # noqa: B018 - a property that checks
     except ValueError as error:
         fields.fail(f"`{url[:80]}` is not an address: {error}")
     secure = parts.scheme == "https" and host

@@ -64,8 +64,11 @@ class _Layer:
 
     def stamp(self, name: str) -> _Stamp | None:
         """What the index says; None if it says nothing or is damaged: the file itself is then hashed."""
+        path = self.index / f"{name}.json"
         try:
-            data = json.loads((self.index / f"{name}.json").read_bytes())
+            if not path.is_file():  # reading a planted pipe would never end
+                return None
+            data = json.loads(path.read_bytes())
             stamp = _Stamp(str(data["sha256"]), int(data["size"]), int(data["mtime_ns"]), int(data["inode"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -160,6 +163,8 @@ class Cache:
 
     def _still_right(self, path: Path) -> bool:
         try:
+            if not (path.is_file() or path.is_dir()):
+                return False  # reading a planted pipe would never end
             return sha256_of(path) == path.stem
         except OSError as error:
             raise DiskError.from_os_error(error, f"reading `{path}`") from error
@@ -198,16 +203,16 @@ class Cache:
         return Installed(target, sha256, file)
 
     @contextlib.contextmanager
-    def locked(self, file: CheckpointFile, notices: Notices) -> Iterator[bool]:
-        """Wait until no other process fetches this file, for a while; see `advisory_lock`.
+    def locked(self, name: EntryName, file: CheckpointFile, notices: Notices) -> Iterator[bool]:
+        """Wait until no other process fetches this file of `name`, for a while; see `advisory_lock`.
 
         Raises:
             DiskError: the cache folder cannot be trusted.
             OSError: it cannot be made.
         """
-        self._prepare()
+        self.prepare()
         path = self.partials / f"{file.digest.value}.lock"
-        with advisory_lock(path, self._lock_timeout, lambda: notices.locked(file.names[0])) as held:
+        with advisory_lock(path, self._lock_timeout, lambda: notices.locked(name)) as held:
             yield held
 
     def remove(self, checkpoint: Checkpoint) -> int:
@@ -237,11 +242,13 @@ class Cache:
         folders = (self._own.index, self._own.checkpoints, self.partials)
         return _delete(path for folder in folders for path in folder.glob("*"))
 
-    def _prepare(self) -> None:
-        """Make the folders, private to the user, and refuse a place that someone else controls."""
-        self.root.parent.mkdir(parents=True, exist_ok=True)
-        self.root.mkdir(mode=0o700, exist_ok=True)
-        self.partials.mkdir(mode=0o700, exist_ok=True)
+    def prepare(self) -> None:
+        """Make the folders, private to the user, and refuse a place that someone else controls.
+
+        Raises:
+            DiskError: someone else controls it.
+            OSError: it cannot be made.
+        """
         if os.name == "posix" and self.root.is_symlink():
             owner = self.root.lstat().st_uid
             if owner not in (0, os.geteuid()):
@@ -249,6 +256,9 @@ class Cache:
                     f"the cache folder `{self.root}` is a link that another user made",
                     "Set SENET_CACHE to a folder of your own.",
                 )
+        self.root.parent.mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(mode=0o700, exist_ok=True)
+        self.partials.mkdir(mode=0o700, exist_ok=True)
 
     def _write_stamp(self, name: EntryName, stamp: _Stamp) -> None:
         path = self._own.index / f"{name}.json"

@@ -76,7 +76,8 @@ class Fetcher:
             raise offline_error(checkpoint.name)
         errors: list[SenetError] = []
         for file in checkpoint.files:
-            with disk_errors(self.cache.root), self.cache.locked(file, self.notices) as locked:
+            lock = self.cache.locked(checkpoint.name, file, self.notices)
+            with disk_errors(self.cache.root), lock as locked:
                 if installed := self.cache.find(checkpoint):
                     return installed  # another process was at work while we waited
                 with claimed(self.cache.partials, file.digest.value, locked=locked) as partial:
@@ -92,8 +93,8 @@ class Fetcher:
         self, url: str, checkpoint: Checkpoint, file: CheckpointFile, partial: Partial
     ) -> Installed:
         content_type = self._complete(url, checkpoint, file, partial)
-        if not file.digest.matches(partial.sha256) and partial.pieces > 1:
-            partial.restart()  # the piece that is wrong may be an earlier one
+        if not file.digest.matches(partial.sha256) and not partial.whole:
+            partial.restart()  # what is wrong may be older than this server's answer
             content_type = self._complete(url, checkpoint, file, partial)
         if not file.digest.matches(partial.sha256):
             wrong = wrong_digest(partial.sha256, file, short(url), content_type)
@@ -112,7 +113,7 @@ class Fetcher:
             except TransferError as error:
                 if isinstance(error, RangeRefusedError) and partial.size:
                     if error.total == partial.size:
-                        return ""
+                        return self._complete_already(url, checkpoint, partial)
                     partial.restart()
                     continue
                 # a server that always breaks off at the same place must not keep us for ever
@@ -133,17 +134,20 @@ class Fetcher:
         """One request, from where the partial file ends."""
         if file.size and partial.size >= file.size:
             if partial.size == file.size:
-                return ""
+                return self._complete_already(url, checkpoint, partial)
             partial.restart()
+        if file.size:
+            check_space(self.cache.partials, file.size - partial.size)
         same = partial.origin is not None and partial.origin.url == url
         validator = partial.origin.validator if same and partial.origin else None
         with self.transport.open(Request(url, partial.size, validator)) as incoming:
             size = check_announced(incoming, file, short(url))
             if incoming.offset != partial.size:
                 partial.restart()
-            check_space(self.cache.partials, (size or 0) - partial.size)
+            if not file.size:
+                check_space(self.cache.partials, (size or partial.size) - partial.size)
             partial.set_origin(Origin(url, incoming.validator))
-            partial.pieces += 1
+            partial.whole = not partial.size
             self.notices.started(checkpoint.name, short(url), size, partial.size)
             for chunk in incoming.chunks:
                 if partial.size + len(chunk) > (size or file.max_bytes):
@@ -158,6 +162,11 @@ class Fetcher:
                     f"{short(url)}: only {partial.size:,} of {size:,} bytes arrived", tries=TEMPORARY
                 )
             return incoming.content_type
+
+    def _complete_already(self, url: str, checkpoint: Checkpoint, partial: Partial) -> str:
+        """An earlier process was stopped between the last byte and the installation."""
+        self.notices.started(checkpoint.name, short(url), partial.size, partial.size)
+        return ""
 
 
 def check_announced(incoming: Incoming, file: CheckpointFile, origin: str) -> int | None:

@@ -70,6 +70,8 @@ def _candidates(folder: Path, file: CheckpointFile) -> list[Path]:
 def _import(
     checkpoint: Checkpoint, file: CheckpointFile, cache: Cache, path: Path, notices: Notices
 ) -> Installed:
+    with disk_errors(cache.root):
+        cache.prepare()
     try:
         source = path.open("rb")
     except OSError as error:

@@ -53,7 +53,7 @@ class Partial:
 
     Attributes:
         size: bytes so far.
-        pieces: answers of servers that they come from.
+        whole: True if they all came in one answer to this process, so that none is older.
         origin: where the last of them came from.
     """
 
@@ -67,7 +67,7 @@ class Partial:
         while chunk := file.read(_CHUNK):
             self._hash.update(chunk)
             self.size += len(chunk)
-        self.pieces = 1 if self.size else 0
+        self.whole = not self.size
 
     @property
     def sha256(self) -> str:
@@ -89,7 +89,8 @@ class Partial:
         self._file.seek(0)
         self._file.truncate()
         self._hash = hashlib.sha256()
-        self.size = self.pieces = 0
+        self.size = 0
+        self.whole = True
         self.set_origin(None)
 
     def set_origin(self, origin: Origin | None) -> None:
@@ -98,10 +99,10 @@ class Partial:
             return
         self.origin = origin
         note = _note(self.path)
-        if origin is None:
-            note.unlink(missing_ok=True)
-        else:
-            note.write_text(json.dumps(asdict(origin)), encoding="utf-8")
+        note.unlink(missing_ok=True)  # whatever lies there: a planted link must not be followed
+        if origin is not None:
+            with note.open("x", encoding="utf-8") as file:
+                json.dump(asdict(origin), file)
 
     def install(self, target: Path) -> None:
         """Make it the complete file `target`, at once and for good."""
@@ -110,6 +111,13 @@ class Partial:
         self._file.close()  # Windows does not move open files
         os.replace(self.path, target)  # noqa: PTH105 - replaces a planted link instead of following it
         _note(self.path).unlink(missing_ok=True)
+
+    def drop(self) -> None:
+        """Close and delete, also where the disk has no room for what is still buffered."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        remove_partial(self.path)
+        self.size = 0
 
     def release(self) -> None:
         """Close; keep what arrived for another process, or leave nothing if that is nothing."""
@@ -142,7 +150,7 @@ def claimed(folder: Path, key: str, *, locked: bool) -> Iterator[Partial]:
             yield partial
         except OSError as error:
             if error.errno in _NO_ROOM:  # what cannot be completed must not keep the disk full
-                partial.restart()
+                partial.drop()
             raise
         finally:
             partial.release()
@@ -157,16 +165,28 @@ def remove_partial(path: Path) -> None:
 
 
 def _adopt_largest(folder: Path, key: str, own: Path, *, locked: bool) -> None:
-    """Rename the largest file that was left behind to `own`; remove the others."""
+    """Rename the largest file that was left behind to `own`; remove the others, and notes without a file."""
     abandoned = [path for path in folder.glob(f"{key}.*.part") if _abandoned(path, locked=locked)]
-    abandoned.sort(key=lambda path: path.lstat().st_size if path.exists() else -1, reverse=True)
-    for path in abandoned:
+    for path in sorted(abandoned, key=_size, reverse=True):
         with contextlib.suppress(OSError):  # another process was faster
             if own.exists():
                 remove_partial(path)
             else:
                 path.rename(own)
                 _note(path).rename(_note(own))
+    for note in folder.glob(f"{key}.*.part.json"):
+        path = note.with_suffix("")
+        if _size(path) < 0 and _abandoned(path, locked=locked):
+            with contextlib.suppress(OSError):
+                note.unlink()
+
+
+def _size(path: Path) -> int:
+    """Bytes, or -1 if it is not there (any more)."""
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return -1
 
 
 def _abandoned(path: Path, *, locked: bool) -> bool:
@@ -210,8 +230,11 @@ def _note(path: Path) -> Path:
 
 
 def _read_origin(path: Path) -> Origin | None:
+    note = _note(path)
     try:
-        data = json.loads(_note(path).read_bytes())
+        if not note.is_file():  # reading a planted pipe would never end
+            return None
+        data = json.loads(note.read_bytes())
         validator = data["validator"]
         return Origin(str(data["url"]), None if validator is None else str(validator))
     except (OSError, ValueError, KeyError, TypeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 MAX_WAIT = 60.0
@@ -51,6 +52,7 @@ def parse_retry_after(value: str | None, date: str | None, now: float) -> float 
 
 def _timestamp(text: str) -> float | None:
     try:
-        return parsedate_to_datetime(text).timestamp()
+        date = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
         return None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()  # HTTP's dates are all UTC

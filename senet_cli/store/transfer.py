@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.client import IncompleteRead
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urljoin, urlsplit, urlunsplit
 from urllib.request import url2pathname
@@ -26,7 +27,8 @@ _MAX_REDIRECTS = 5
 LASTING, UNREACHABLE, TEMPORARY = 1, 2, 5
 """Attempts in a row without a new byte that are worth it, by what went wrong."""
 _TEMPORARY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
-_CONTENT_RANGE = re.compile(r"bytes (?P<first>\d+)-(?P<last>\d+)/(?P<total>\d+)")
+_NUMBER = re.compile("[0-9]{1,18}")
+_CONTENT_RANGE = re.compile(r"bytes (?P<first>[0-9]{1,18})-[0-9]{1,18}/(?P<total>[0-9]{1,18})")
 _POOL_PREFIX = re.compile(r"^HTTPS?Connection(Pool)?\(.*?\): ")
 _PROXY_HINT = "Behind a proxy set HTTPS_PROXY; for a company's certificates set REQUESTS_CA_BUNDLE."
 
@@ -135,7 +137,7 @@ class HttpTransport:
     """Opens `https:`, and on loopback `http:`; also `file:`.
 
     Args:
-        session: a requests session; a new one by default.
+        session: as `open_session` makes it; a new one by default.
         clock: seconds, for the rule about stalls.
         now: seconds since 1970, for `Retry-After` dates.
     """
@@ -146,9 +148,7 @@ class HttpTransport:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        import requests
-
-        self._session = session or requests.Session()
+        self._session = session or open_session()
         self._clock = clock
         self._now = now
 
@@ -185,6 +185,7 @@ class HttpTransport:
 
     def _get(self, url: str, request: Request) -> Response:
         import requests
+        from urllib3.exceptions import HTTPError
 
         headers = {"Accept-Encoding": "identity"}
         if request.offset:
@@ -199,26 +200,24 @@ class HttpTransport:
                 timeout=(_CONNECT_SECONDS, _READ_SECONDS),
                 headers=headers,
             )
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             raise _failed(url, error) from error
 
     def _checked(self, response: Response, request: Request) -> Response:
         status, url = response.status_code, short(request.url)
-        encoding = response.headers.get("Content-Encoding", "identity") or "identity"
-        if status in (200, 206) and encoding == "identity":
+        encoding = response.headers.get("Content-Encoding") or "identity"
+        if status in (200, 206) and encoding.lower() == "identity":
             return response
         response.close()
         if status in (200, 206):
             raise TransferError(f"{url}: the server sent the file encoded as {encoding}, unasked")
         if status == 416:
-            total = response.headers.get("Content-Range", "").removeprefix("bytes */")
-            raise RangeRefusedError(
-                f"{url}: the server has no bytes after {request.offset:,}",
-                int(total) if total.isdecimal() else None,
-            )
+            total = _number(response.headers.get("Content-Range", "").removeprefix("bytes */"))
+            raise RangeRefusedError(f"{url}: the server has no bytes after {request.offset:,}", total)
         headers = response.headers
         raise TransferError(
             f"{url}: the server answered {status} {response.reason}",
+            _PROXY_HINT if status == 407 else "",
             tries=TEMPORARY if status in _TEMPORARY_STATUS else LASTING,
             retry_after=parse_retry_after(headers.get("Retry-After"), headers.get("Date"), self._now()),
         )
@@ -240,7 +239,24 @@ class HttpTransport:
                         )
                     began, count = self._clock(), 0
         except (HTTPError, OSError) as error:
+            if isinstance(_root(error), IncompleteRead) and response.raw.length_remaining:
+                return  # who knows the size of the whole file says better how much of it is missing
             raise _failed(url, error) from error
+
+
+def open_session() -> Session:
+    """A session that leaves redirects alone.
+
+    A plain one prepares the next request even if it is told not to follow, and for that reads (and inflates)
+    the redirect's body to its end, which a server may choose not to have.
+    """
+    import requests
+
+    class Session(requests.Session):
+        def get_redirect_target(self, resp: Response) -> None:
+            return None
+
+    return Session()
 
 
 def open_transport(*, offline: bool) -> Transport:
@@ -259,13 +275,17 @@ def short(url: str) -> str:
 
 def _extent(response: Response, request: Request) -> tuple[int, int | None]:
     """Where the bytes start and how many the whole file has, as the server says it."""
-    length = response.headers.get("Content-Length", "")
     if response.status_code == 200:
-        return 0, int(length) if length.isdecimal() else None
+        return 0, _number(response.headers.get("Content-Length", ""))
     match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if match is None or int(match["first"]) != request.offset or not request.offset:
         raise RangeRefusedError(f"{short(request.url)}: the server sent other bytes than it was asked for")
     return request.offset, int(match["total"])
+
+
+def _number(text: str) -> int | None:
+    """A whole number; None for anything else, numbers of thousands of digits included."""
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def _validator(response: Response) -> str | None:
@@ -275,7 +295,11 @@ def _validator(response: Response) -> str | None:
 
 
 def _redirected(url: str, location: str) -> str:
-    target = urljoin(url, location)
+    try:
+        target = urljoin(url, location)
+        urlsplit(target).port  # noqa: B018 - a property that checks
+    except ValueError as error:
+        raise TransferError(f"{short(url)}: redirects to something that is no address ({error})") from error
     if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
         raise TransferError(f"{short(url)}: redirects to {short(target)}, which is not https")
     if urlsplit(target).scheme not in ("http", "https"):
@@ -296,22 +320,26 @@ def _local_file(url: str) -> Iterator[Incoming]:
 
 def _failed(url: str, error: Exception) -> TransferError:
     """The innermost cause in words. Names that do not resolve and bad certificates do not mend in seconds."""
+    import ssl
+
     import requests
     from urllib3 import exceptions
 
     text = _innermost(error)
     root = _root(error)
-    if isinstance(error, requests.exceptions.SSLError) or isinstance(root, exceptions.SSLError):
+    if isinstance(root, ssl.SSLCertVerificationError):
         return TransferError(f"{short(url)}: the certificate was not accepted ({text})", _PROXY_HINT)
     if isinstance(error, requests.exceptions.ProxyError):
         return TransferError(f"{short(url)}: the proxy failed ({text})", _PROXY_HINT)
     if isinstance(error, requests.Timeout | exceptions.TimeoutError):
         tries = UNREACHABLE if isinstance(error, requests.ConnectTimeout) else TEMPORARY
         return TransferError(f"{short(url)}: the server did not answer in time", _PROXY_HINT, tries=tries)
-    if isinstance(root, exceptions.NameResolutionError):
-        tries = LASTING
+    if isinstance(root, exceptions.NameResolutionError) or isinstance(error, ValueError):
+        tries = LASTING  # a ValueError: an address or a header that makes no sense
+    elif isinstance(root, exceptions.NewConnectionError) or isinstance(error, requests.exceptions.SSLError):
+        tries = UNREACHABLE
     else:
-        tries = UNREACHABLE if isinstance(root, exceptions.NewConnectionError) else TEMPORARY
+        tries = TEMPORARY
     return TransferError(f"{short(url)}: the connection failed ({text})", _PROXY_HINT, tries=tries)
 
 
@@ -327,5 +355,7 @@ def _root(error: BaseException) -> BaseException:
 
 def _innermost(error: BaseException) -> str:
     root = _root(error)
+    if isinstance(root, IncompleteRead):
+        return "it ended early"
     text = (str(root) or type(root).__name__).splitlines()[0]
     return _POOL_PREFIX.sub("", text)[:200]
