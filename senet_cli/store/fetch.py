@@ -164,7 +164,7 @@ class Fetcher:
             return incoming.content_type
 
     def _complete_already(self, url: str, checkpoint: Checkpoint, partial: Partial) -> str:
-        """An earlier process was stopped between the last byte and the installation."""
+        """No byte is missing: an earlier attempt was stopped between the last one and the installation."""
         self.notices.started(checkpoint.name, short(url), partial.size, partial.size)
         return ""
 

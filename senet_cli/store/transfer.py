@@ -334,8 +334,9 @@ def _failed(url: str, error: Exception) -> TransferError:
     if isinstance(error, requests.Timeout | exceptions.TimeoutError):
         tries = UNREACHABLE if isinstance(error, requests.ConnectTimeout) else TEMPORARY
         return TransferError(f"{short(url)}: the server did not answer in time", _PROXY_HINT, tries=tries)
-    if isinstance(root, exceptions.NameResolutionError) or isinstance(error, ValueError):
-        tries = LASTING  # a ValueError: an address or a header that makes no sense
+    nonsense = isinstance(error, ValueError) or type(error) is OSError  # of an address, a header, a setting
+    if isinstance(root, exceptions.NameResolutionError) or nonsense:
+        tries = LASTING
     elif isinstance(root, exceptions.NewConnectionError) or isinstance(error, requests.exceptions.SSLError):
         tries = UNREACHABLE
     else:

@@ -117,6 +117,18 @@ def test_company_certificate(
     assert only_installed(root)
 
 
+def test_certificates_that_are_not_there(
+    secure: FaultServer, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
+    outcome = download(published(tmp_path, secure.url("/a.pth")), root)
+    assert outcome.code == 5
+    assert f"invalid path: {tmp_path / 'none.pem'}" in outcome.said
+    assert outcome.slept == []
+    assert secure.requests == []
+    assert contents(root) == set()
+
+
 def test_https_to_a_server_without_it(server: FaultServer, root: Path, tmp_path: Path) -> None:
     """Two attempts, and no word about certificates."""
     server.files["/a.pth"] = GOOD
@@ -293,7 +305,7 @@ def test_proxy_faults(
         assert len(proxy.asked) == (fault == "password")
     assert outcome.code == 5
     assert "Behind a proxy set HTTPS_PROXY" in outcome.said
-    assert ("407" in outcome.said) == (fault == "password")
+    assert ("407 Proxy Authentication Required" in outcome.said) == (fault == "password")
     assert outcome.slept == []
     assert target.requests == []
     assert contents(root) == set()

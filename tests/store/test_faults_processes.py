@@ -136,7 +136,9 @@ def test_interrupted_download_is_resumed(
         wait_for_bytes(root, 1)
         assert nursery.end(pid, number) == code
         done = len(kept(root))
-        assert nursery.end(nursery.start("download", NAME, "--manifest", manifest)) == 0
+        pid = nursery.start("download", NAME, "--manifest", manifest)
+        assert nursery.end(pid) == 0
+        assert "going on after" in nursery.said()
     assert server.requests[1].headers["range"] == f"bytes={done}-"
     assert only_installed(root)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -92,6 +93,15 @@ def test_a_server_that_always_breaks_off_at_the_same_place_is_given_up(
     assert kept(root) == PAYLOAD[:HALF]
 
 
+def test_losing_and_regaining_is_no_progress(server: FaultServer, root: Path, tmp_path: Path) -> None:
+    server.files["/a.pth"] = [
+        Behaviour(PAYLOAD, stop_after=stop, ranges="ignored") for stop in (HALF, 1000) * 10
+    ]
+    outcome = download(published(tmp_path, server.url("/a.pth")), root)
+    assert outcome.code == 5
+    assert len(server.requests) == 5
+
+
 def test_progress_renews_the_patience(server: FaultServer, root: Path, tmp_path: Path) -> None:
     """Ten breaks are no more than one, if each time 64 KiB or more have arrived."""
     data = PAYLOAD * 3
@@ -153,7 +163,7 @@ def test_a_wrong_file_is_worse_news_than_a_missing_one(
     server.files["/a.pth"] = Behaviour(flipped(PAYLOAD))
     outcome = download(published(tmp_path, server.url("/a.pth"), server.url("/none.pth")), root)
     assert outcome.code == 6
-    assert "from any of its 2 addresses" in outcome.said
+    assert f"from any of its 2 addresses: {server.url('/a.pth')}: these are not the" in outcome.said
 
 
 @pytest.mark.parametrize("done", [HALF, len(PAYLOAD)], ids=["half", "all"])
@@ -173,14 +183,15 @@ def test_damaged_partial_file_is_fetched_again(
 def test_pieces_of_two_mirrors_that_do_not_fit(server: FaultServer, root: Path, tmp_path: Path) -> None:
     """The first mirror's half is wrong: the second is asked for its half, then for the whole."""
     server.files |= {
-        "/a.pth": [Behaviour(flipped(PAYLOAD, 0), stop_after=HALF), refusal(404)],
+        "/a.pth": [Behaviour(flipped(PAYLOAD, 0), etag='"one"', stop_after=HALF), refusal(404)],
         "/b.pth": GOOD,
     }
     outcome = download(published(tmp_path, server.url("/a.pth"), server.url("/b.pth")), root)
     assert outcome.code == 0
     assert server.paths() == ["/a.pth", "/a.pth", "/b.pth", "/b.pth"]
     assert ranges(server) == [None, f"bytes={HALF}-", f"bytes={HALF}-", None]
-    assert "if-range" not in server.requests[2].headers
+    assert server.requests[1].headers["if-range"] == '"one"'
+    assert "if-range" not in server.requests[2].headers  # a version there says nothing about one here
     assert only_installed(root)
 
 
@@ -519,7 +530,9 @@ def test_body_of_a_redirect_is_not_read(server: FaultServer, root: Path, tmp_pat
         "/a.pth": Behaviour(bytes(MUCH), 302, {"Location": "/b.pth"}, ending="hang"),
         "/b.pth": GOOD,
     }
-    assert download(published(tmp_path, server.url("/a.pth")), root).code == 0
+    outcome = download(published(tmp_path, server.url("/a.pth")), root)
+    assert outcome.code == 0
+    assert "installed" in outcome.said
     assert server.requests[0].sent < MUCH / 2
     assert only_installed(root)
 
@@ -583,14 +596,37 @@ def test_slow_drip(server: FaultServer, root: Path, tmp_path: Path) -> None:
     assert PAYLOAD.startswith(done)
 
 
-def test_slow_but_steady_is_not_a_drip(server: FaultServer, root: Path, tmp_path: Path) -> None:
-    """More than 60 KiB in a minute are enough."""
-    server.files["/a.pth"] = Behaviour(PAYLOAD, piece=30_000, pause=0.01)
-    ticks = count(step=20)
-    outcome = download(published(tmp_path, server.url("/a.pth")), root, clock=lambda: next(ticks))
-    assert outcome.code == 0
-    assert len(server.requests) == 1
-    assert only_installed(root)
+@pytest.mark.parametrize(
+    ("pieces", "arrives"),
+    [
+        ([(20, 20_480)] * 9, True),
+        ([(20, 20_479)] * 9, False),
+        ([(59, 1), (0, 61_439)] * 9, True),
+        ([(1, 100_000)] * 60 + [(30, 1)] * 3, False),
+        ([(59, 1)], True),
+        ([(10**6, 61_440)], True),
+    ],
+    ids=["just enough", "just too little", "in bursts", "fast at first", "a short rest", "after a nap"],
+)
+def test_drips(pieces: list[tuple[float, int]], arrives: bool) -> None:
+    """60 KiB in each 60 s are enough, whatever came before; seconds and bytes of each piece are given."""
+    elapsed = 0.0
+    waits = iter(pieces)
+
+    def read1(_count: int, *, decode_content: bool) -> bytes:
+        nonlocal elapsed
+        seconds, count = next(waits, (0, 0))
+        elapsed += seconds
+        return bytes(count)
+
+    response = SimpleNamespace(raw=SimpleNamespace(read1=read1))
+    with transfer.open_session() as session:
+        body = transfer.HttpTransport(session, clock=lambda: elapsed)._body(response, "https://a.invalid/")
+        if arrives:
+            assert sum(map(len, body)) == sum(count for _, count in pieces)
+        else:
+            with pytest.raises(transfer.TransferError, match=r"only .* bytes in \d+ s"):
+                list(body)
 
 
 def test_reset_is_resumed(server: FaultServer, root: Path, tmp_path: Path) -> None:
