@@ -52,7 +52,7 @@ def classify(
 ) -> Generator[Record, None, None]:
     """One record for each source, in order, as soon as its batch is done.
 
-    Memory holds at most two batches and what the decoding threads work on, however many sources there are.
+    Memory holds a few batches and what the decoding threads work on, however many sources there are.
     """
     with _decoded_ahead(sources, classifier, options) as batches:
         for batch in batches:

@@ -22,11 +22,13 @@ class Settings:
         cache: folder for downloaded checkpoints; it need not exist yet.
         manifest: a manifest that adds or replaces entries, or None.
         offline: True if no socket may be opened.
+        model: the one to use where none is named.
     """
 
     cache: Path
     manifest: Path | None = None
     offline: bool = False
+    model: str = DEFAULT_MODEL
 
     @classmethod
     def from_environment(
@@ -46,7 +48,8 @@ class Settings:
             manifest = Path(environment["SENET_MANIFEST"])
         if offline is None:
             offline = _flag("SENET_OFFLINE", environment)
-        return cls(_cache_root(environment), manifest, offline)
+        model = environment.get("SENET_MODEL") or DEFAULT_MODEL
+        return cls(_cache_root(environment), manifest, offline, model)
 
 
 def _flag(name: str, environment: Mapping[str, str]) -> bool:

@@ -59,10 +59,9 @@ def predict(
             "--model",
             "-m",
             metavar="NAME",
-            envvar="SENET_MODEL",
             autocompletion=opt.complete_model,
             show_default=DEFAULT_MODEL,
-            help="Model, see `senet list`.",
+            help="Model, see `senet list`.  [env: SENET_MODEL]",
         ),
     ] = None,
     top_k: Annotated[
@@ -166,8 +165,9 @@ def predict(
     style = format or _format_for(output, on_terminal=on_terminal)
     run = ResultRun(request, quiet=quiet, verbose=verbose, strict=strict)
     run.bar = not (on_terminal and is_terminal(sys.stderr))
+    writer = _writer(style, on_terminal=on_terminal)
     with open_output(output) as out, closing(classify(sources, classifier, options)) as records:
-        run.write(records, _writer(style, on_terminal=on_terminal), out)
+        run.write(records, writer, out)
     run.tell()
     raise typer.Exit(run.exit_code)
 
@@ -185,13 +185,13 @@ class _ModelChoice:
         from senet_cli.manifest import load_manifest
 
         if self.weights is None and self.arch is None:
-            return find_model(self.name or DEFAULT_MODEL, settings, notices)
+            return find_model(self.name or settings.model, settings, notices)
         if self.weights is None or self.arch is None:
             raise UsageError(
                 "`--weights FILE` and `--arch KEY` go together",
                 "`senet list --architectures` shows the keys.",
             )
-        if self.name is not None and "SENET_MODEL" not in os.environ:
+        if self.name is not None:
             raise UsageError("`-m` and `--weights` are two models", "Give one of them.")
         return own_model(self.weights, self.arch, load_manifest(settings.manifest))
 
@@ -208,15 +208,16 @@ def _load(model: Model, device: str, precision: Precision) -> Classifier:
 def _at_least_one(request: SourceRequest) -> Iterator[Source]:
     """The stream, after making sure, before a model is fetched, that it holds something."""
     stream = request.stream()
-    first = next(stream, None)
-    if first is None:
-        skipped = request.skipped.count
-        seen = f" ({skipped} files there have no image extension)" if skipped else ""
-        raise NothingToClassifyError(
-            f"no images were found{seen}",
-            "A file named explicitly is tried whatever its extension.",
-        )
-    return itertools.chain([first], stream)
+    unmatched: list[Source] = []
+    for source in stream:
+        if not source.unmatched:
+            return itertools.chain(unmatched, [source], stream)
+        unmatched.append(source)
+    skipped = request.skipped.count
+    seen = f" ({skipped} files there have no image extension)" if skipped else ""
+    raise NothingToClassifyError(
+        f"no images were found{seen}", "A file named explicitly is tried whatever its extension."
+    )
 
 
 def _format_for(output: Path | None, *, on_terminal: bool) -> Format:

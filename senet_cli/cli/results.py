@@ -61,8 +61,9 @@ class ResultRun:
             )
         skipped = self._request.skipped
         if skipped.count:
+            files = "file" if skipped.count == 1 else "files"
             note(
-                f"{skipped.count:,} files without an image extension were passed over, "
+                f"passed over {skipped.count:,} {files} without an image extension, "
                 f"such as {skipped.example}",
                 quiet=self._quiet,
             )

@@ -3,7 +3,8 @@
 Rules, each tested:
     formats      only `FORMATS`; the first frame or page of an animated or multi-page file
     orientation  the EXIF orientation is applied
-    16 bit       integers deeper than 8 bits are taken as 0..65535 and divided by 257
+    16 bit       gray integers deeper than 8 bits are taken as 0..65535 and divided by 257; of 16-bit colours
+                 Pillow reads the upper byte
     float        values are taken as 0..255 and clipped
     CMYK, LAB    Pillow's conversion
     palette      looked up
@@ -128,8 +129,12 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _from_deep_integers(image: Image.Image) -> Image.Image:
-    values = np.asarray(image).astype(np.int64).clip(0, 65535)
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
+    values = np.asarray(image).astype(np.int64)
+    gray = ((values.clip(0, 65535) + 128) // 257).astype(np.uint8)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        gray[values == transparent] = 255
+    return Image.fromarray(gray).convert("RGB")
 
 
 def _over_white(image: Image.Image) -> Image.Image:

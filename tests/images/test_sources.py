@@ -374,10 +374,26 @@ def test_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("**/*.jpg", ["a-/x.jpg", "a.jpg", "b.jpg", "sub/c.jpg", "sub/deep/d.jpg"]),
         ("sub/**", ["sub/c.jpg", "sub/deep/d.jpg", "sub/deep/e.png"]),
         ("*.gif", ["xä.gif", "x\U0001f426.gif", "x\udcff.gif"]),  # by bytes, not by characters
-        ("nothing*.jpg", []),
-        ("nowhere/*.jpg", []),
     ]:
         assert names(SourceRequest([pattern])) == expected, pattern
+
+
+def test_a_pattern_that_nothing_matches_is_a_missing_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(tmp_path, "a.jpg")
+    monkeypatch.chdir(tmp_path)
+    missing, found = SourceRequest(["nowhere/*.jpg", "*.jpg"]).stream()
+    assert (missing.name, missing.unmatched) == ("nowhere/*.jpg", True)
+    assert (found.name, found.unmatched) == ("a.jpg", False)
+
+
+def test_a_pattern_that_matches_a_folder_looks_into_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(tmp_path, "one/a.jpg", "one/b.txt", "other/c.jpg")
+    monkeypatch.chdir(tmp_path)
+    assert names(SourceRequest(["on*"])) == ["one/a.jpg"]
 
 
 def test_a_file_whose_name_looks_like_a_pattern(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -423,7 +439,7 @@ def test_an_empty_list(tmp_path: Path) -> None:
 def test_a_list_that_cannot_be_read_is_told_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(DiskError, match=r"no-list.*No such file"):
         SourceRequest(list_file=f"{tmp_path}/no-list").check()
-    with pytest.raises(DiskError, match="directory"):
+    with pytest.raises(UsageError, match="is a folder"):
         SourceRequest(list_file=str(tmp_path)).check()
 
 
@@ -554,7 +570,8 @@ def test_standard_input_beside_files(tmp_path: Path) -> None:
 @pytest.mark.timeout(30)
 def test_an_image_from_a_process_substitution() -> None:
     with filled_pipe(b"x" * 200_000) as pipe:
-        assert content(Source(pipe.path)) == b"x" * 200_000
+        (source,) = SourceRequest([pipe.path]).stream()
+        assert content(source) == b"x" * 200_000
 
 
 # --- wrong usage --------------------------------------------------------------------------------
