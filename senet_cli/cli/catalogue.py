@@ -16,6 +16,9 @@ from senet_cli.manifest import load_manifest
 from senet_cli.store.cache import Cache
 from senet_cli.writers.base import Output, open_output
 
+_TABLE_COLUMNS = ("name", "default", "top1", "size", "params_M", "GMACs", "MB", "cached")
+"""What fits a terminal; tsv and json have everything."""
+
 ListFormat = Literal["table", "tsv", "json"]
 FormatOption = Annotated[
     ListFormat | None,
@@ -32,8 +35,8 @@ def list_(
 ) -> None:
     """List the models, with accuracy and size.
 
-    A name before the dot alone (`seresnet50`) stands for the model that is its default. The tab-separated
-    form has a header.
+    The name before the dot alone (`seresnet50`) stands for the model with the star. The tab-separated form
+    has a header and more columns.
     """
     settings = opt.settings(manifest)
     catalogue = load_manifest(settings.manifest)
@@ -72,6 +75,8 @@ def _write(facts: Sequence[dict[str, Any]], style: ListFormat, out: Output) -> N
     if style == "json":
         out.write(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
         return
+    if style == "table":
+        facts = [_for_table(fact) for fact in facts]
     head = list(facts[0]) if facts else []
     rows = [[_cell(fact[key]) for key in head] for fact in facts]
     if style == "tsv":
@@ -84,6 +89,13 @@ def _write(facts: Sequence[dict[str, Any]], style: ListFormat, out: Output) -> N
         cells = zip(row, widths, numeric, strict=True)
         aligned = (cell.rjust(width) if right else cell.ljust(width) for cell, width, right in cells)
         out.write("  ".join(aligned).rstrip() + "\n")
+
+
+def _for_table(fact: dict[str, Any]) -> dict[str, Any]:
+    """Fewer columns, and a star for a default: the name before the dot says for what."""
+    if "name" not in fact:
+        return fact
+    return {key: "*" if key == "default" and fact[key] else fact[key] for key in _TABLE_COLUMNS}
 
 
 def _cell(value: Any) -> str:
