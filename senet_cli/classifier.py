@@ -96,6 +96,7 @@ class Classifier:
         self.name = model.name
         self.preprocess = model.preprocess
         self.engine, spec = _engine(model, device, precision)
+        self.spec = spec
         self.labels = _labels(model, spec.classes)
         self.batch_size = auto_batch(self.engine.device, spec.multiply_adds(model.preprocess.crop))
 
@@ -120,6 +121,8 @@ class Classifier:
         """
         if top_k < 1:
             raise UsageError(f"top_k is {top_k}", "Use 1 or more.")
+        if isinstance(image, list | tuple) and not image:
+            return []
         if not isinstance(image, list | tuple):
             return self.rank(self._batched(self.engine.logits, [image])[0], top_k)
         return [self.rank(row, top_k) for row in self._batched(self.engine.logits, image)]
@@ -132,6 +135,8 @@ class Classifier:
             UsageError: something that is no image.
         """
         images = image if isinstance(image, list | tuple) else [image]
+        if not images:
+            return np.zeros((0, self.spec.feature_channels), np.float32)
         return self._batched(self.engine.features, images)
 
     def pixels(self, image: PILImage) -> NDArray[np.uint8]:
@@ -157,8 +162,6 @@ class Classifier:
     def _batched(
         self, function: Callable[[NDArray[np.uint8]], NDArray[np.float32]], images: Images
     ) -> NDArray[np.float32]:
-        if not images:
-            return np.zeros((0, 0), np.float32)
         starts = range(0, len(images), self.batch_size)
         groups = (images[start : start + self.batch_size] for start in starts)
         batches = (np.stack([self.pixels(as_rgb(image)) for image in group]) for group in groups)

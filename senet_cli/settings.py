@@ -52,6 +52,11 @@ class Settings:
         return cls(_cache_root(environment), manifest, offline, model)
 
 
+def debugging(environment: Mapping[str, str] = os.environ) -> bool:
+    """True if bugs of ours shall show their traceback."""
+    return environment.get("SENET_DEBUG", "").strip().lower() in _TRUE
+
+
 def _flag(name: str, environment: Mapping[str, str]) -> bool:
     value = environment.get(name, "").strip().lower()
     if value in _TRUE:
@@ -62,11 +67,11 @@ def _flag(name: str, environment: Mapping[str, str]) -> bool:
 
 
 def _cache_root(environment: Mapping[str, str]) -> Path:
-    if chosen := environment.get("SENET_CACHE"):
-        return Path(chosen).expanduser()
-    import platformdirs
-
     try:
+        if chosen := environment.get("SENET_CACHE"):
+            return Path(chosen).expanduser()
+        import platformdirs
+
         return Path(platformdirs.user_cache_dir("senet", appauthor=False))
     except (RuntimeError, KeyError) as error:
         raise DiskError(

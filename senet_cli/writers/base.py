@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import os
 import sys
@@ -11,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Protocol, TextIO
 
-from senet_cli.errors import DiskError, OutputClosed
+from senet_cli.errors import DiskError
 from senet_cli.records import Record
+from senet_cli.writers.stream import output_errors
 
 Format = Literal["table", "tsv", "csv", "json", "jsonl"]
 FORMATS: tuple[Format, ...] = ("table", "tsv", "csv", "json", "jsonl")
@@ -56,14 +56,9 @@ class Output:
             OutputClosed: the reader went away.
             DiskError: the disk is full, or another failure.
         """
-        try:
+        with output_errors(self._name):
             self.stream.write(text)
             self.stream.flush()
-        except OSError as error:
-            closed = error.errno in (errno.EPIPE, errno.ESHUTDOWN)
-            if closed or (os.name == "nt" and error.errno == errno.EINVAL):
-                raise OutputClosed from error
-            raise DiskError.from_os_error(error, f"writing to {self._name}") from error
 
 
 @contextlib.contextmanager

@@ -69,6 +69,13 @@ def torchvisions(image: Image.Image, preprocess: Preprocess) -> NDArray[np.uint8
     return np.asarray(steps(image))
 
 
+def assert_nearly_same_pixels(image: Image.Image, preprocess: Preprocess) -> None:
+    """Within two levels, and few pixels at all: Pillow rounds between its passes, and ours may be swapped."""
+    off = np.abs(to_pixels(image, preprocess).astype(int) - torchvisions(image, preprocess))
+    assert off.max() <= 2, f"{image.size}: off by up to {off.max()}"
+    assert (off > 0).any(axis=2).mean() < 0.03, image.size
+
+
 def assert_same_pixels(image: Image.Image, preprocess: Preprocess) -> None:
     ours, theirs = to_pixels(image, preprocess), torchvisions(image, preprocess)
     assert ours.dtype == np.uint8
@@ -129,7 +136,7 @@ def test_strips_just_too_long_to_be_resized_in_full(upright: bool, interpolation
         size = (width, height) if upright else (height, width)
         resized = module._resized_size(size, 256)
         assert module._MAX_RESIZED < resized[0] * resized[1] < 1.01 * module._MAX_RESIZED
-        assert_same_pixels(noise(size), numbers(256, 224, interpolation))
+        assert_nearly_same_pixels(noise(size), numbers(256, 224, interpolation))
 
 
 @pytest.mark.parametrize("published", PUBLISHED, ids=str)
@@ -139,7 +146,7 @@ def test_the_short_way_gives_the_same_pixels(
     preprocess = numbers(*published)
     monkeypatch.setattr(module, "_MAX_RESIZED", 0)
     for size in [(256, 400), (300, 400), (401, 299), (31, 97), (97, 31), (26, 1342), (1342, 26), (306, 653)]:
-        assert_same_pixels(noise(size), preprocess)
+        assert_nearly_same_pixels(noise(size), preprocess)
 
 
 def test_a_long_strip_takes_little_memory() -> None:
