@@ -1,4 +1,4 @@
-"""Makes docs/images/predict.svg: what `senet predict` really prints on a terminal, with a model from the cache."""
+"""Makes docs/images/predict.svg: what `senet predict` prints on a terminal, with a model from the cache."""
 
 from __future__ import annotations
 

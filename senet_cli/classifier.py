@@ -25,7 +25,7 @@ from senet_cli.settings import Settings
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
 
-    from senet_cli.store.install import Notices
+    from senet_cli.store.notices import Notices
 
 
 Images = list[Any] | tuple[Any, ...]

@@ -73,6 +73,7 @@ def _file_facts(file: CheckpointFile) -> dict[str, Any]:
         "key_layout": file.layout,
         "bytes": file.size,
         "sha256": str(file.digest),
+        "seen_by_us": file.seen or "never",
         "url": list(file.urls),
     }
 

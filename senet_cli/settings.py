@@ -10,6 +10,7 @@ from pathlib import Path
 from senet_cli.errors import DiskError, UsageError
 
 DEFAULT_MODEL = "seresnet50"
+_MAX_DIGITS = 9
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"", "0", "false", "no", "off"}
 
@@ -23,12 +24,16 @@ class Settings:
         manifest: a manifest that adds or replaces entries, or None.
         offline: True if no socket may be opened.
         model: the one to use where none is named.
+        cache_path: more caches below the user's own, which are only read.
+        lock_timeout: seconds to wait for another process that fetches the same file.
     """
 
     cache: Path
     manifest: Path | None = None
     offline: bool = False
     model: str = DEFAULT_MODEL
+    cache_path: tuple[Path, ...] = ()
+    lock_timeout: float = 600.0
 
     @classmethod
     def from_environment(
@@ -41,15 +46,22 @@ class Settings:
         """Merge given options (None: not given) over `SENET_*` over the defaults.
 
         Raises:
-            UsageError: `SENET_OFFLINE` is neither true nor false.
+            UsageError: a variable holds nonsense.
             DiskError: there is no home folder to put a cache in.
         """
         if manifest is None and environment.get("SENET_MANIFEST"):
             manifest = Path(environment["SENET_MANIFEST"])
         if offline is None:
             offline = _flag("SENET_OFFLINE", environment)
-        model = environment.get("SENET_MODEL") or DEFAULT_MODEL
-        return cls(_cache_root(environment), manifest, offline, model)
+        below = filter(None, environment.get("SENET_CACHE_PATH", "").split(os.pathsep))
+        return cls(
+            cache=_folder(environment.get("SENET_CACHE")),
+            manifest=manifest,
+            offline=offline,
+            model=environment.get("SENET_MODEL") or DEFAULT_MODEL,
+            cache_path=tuple(map(_folder, below)),
+            lock_timeout=_seconds("SENET_LOCK_TIMEOUT", environment, default=600.0),
+        )
 
 
 def debugging(environment: Mapping[str, str] = os.environ) -> bool:
@@ -66,9 +78,19 @@ def _flag(name: str, environment: Mapping[str, str]) -> bool:
     raise UsageError(f"`{name}` is `{value}`", "Set it to 1 or 0.")
 
 
-def _cache_root(environment: Mapping[str, str]) -> Path:
+def _seconds(name: str, environment: Mapping[str, str], default: float) -> float:
+    text = environment.get(name, "").strip()
+    if not text:
+        return default
+    if not text.isdecimal() or len(text) > _MAX_DIGITS:
+        raise UsageError(f"`{name}` is `{text[:80]}`", "Set it to a whole number of seconds.")
+    return float(text)
+
+
+def _folder(chosen: str | None) -> Path:
+    """The folder that was chosen, or the user's own for caches."""
     try:
-        if chosen := environment.get("SENET_CACHE"):
+        if chosen:
             return Path(chosen).expanduser()
         import platformdirs
 

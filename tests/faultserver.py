@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -114,15 +115,23 @@ class FaultServer:
 
     Args:
         files: path (`/a.pth`) -> what it is answered with; may be changed at any time. Other paths are 404.
+        tls: speak https with this; a connection whose handshake fails makes no request.
     """
 
-    def __init__(self, files: Mapping[str, Behaviour | Sequence[Behaviour]] | None = None) -> None:
+    def __init__(
+        self,
+        files: Mapping[str, Behaviour | Sequence[Behaviour]] | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.files: dict[str, Behaviour | Sequence[Behaviour]] = dict(files or {})
         self.requests: list[Request] = []
         self.errors: list[BaseException] = []
         self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._http = _Server(self)
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), name="faultserver")
 
     @property
@@ -132,7 +141,7 @@ class FaultServer:
 
     def url(self, path: str) -> str:
         """The address of a path."""
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{self._scheme}://127.0.0.1:{self.port}{path}"
 
     def paths(self) -> list[str]:
         """What was asked for, in order."""

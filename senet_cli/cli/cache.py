@@ -34,7 +34,7 @@ def rm(
     if everything == bool(names):
         raise UsageError("name the models to remove, or give --all", "`senet verify` shows them.")
     settings = opt.settings(manifest)
-    cache = Cache(settings.cache)
+    cache = Cache.from_settings(settings)
     if everything:
         freed = cache.clear()
     else:

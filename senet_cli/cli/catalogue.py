@@ -44,7 +44,7 @@ def list_(
     if architectures:
         facts = [architecture_facts(entry) for entry in catalogue.architectures.values()]
     else:
-        cache = Cache(settings.cache)
+        cache = Cache.from_settings(settings)
         facts = [
             checkpoint_summary(entry, catalogue, cached=cache.holds(entry))
             for entry in catalogue.checkpoints.values()
@@ -64,7 +64,7 @@ def info(
     settings = opt.settings(manifest)
     catalogue = load_manifest(settings.manifest)
     checkpoint = catalogue.checkpoint(name)
-    cached = Cache(settings.cache).holds(checkpoint)
+    cached = Cache.from_settings(settings).holds(checkpoint)
     facts = checkpoint_facts(checkpoint, catalogue, cached=cached)
     with open_output(None) as out:
         out.write(_json(facts) if format == "json" else _text(facts))

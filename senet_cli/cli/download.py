@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +11,13 @@ import typer
 
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import say
-from senet_cli.cli.progress import DownloadNotices
+from senet_cli.cli.downloads import DownloadNotices
 from senet_cli.errors import CheckpointError, DigestError, SenetError, UsageError
 from senet_cli.manifest import Checkpoint, Manifest, load_manifest
-from senet_cli.store.cache import Cache, Installed
-from senet_cli.store.install import fetch, import_file
+from senet_cli.store.cache import Cache
+from senet_cli.store.fetch import Fetcher
+from senet_cli.store.install import import_file
+from senet_cli.store.notices import Installed
 from senet_cli.store.transfer import open_transport
 from senet_cli.writers.base import Output, open_output
 
@@ -33,6 +36,12 @@ def download(
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    print_urls: Annotated[
+        bool,
+        typer.Option(
+            "--print-urls", help="Only print what another machine should fetch: address, file name, model."
+        ),
+    ] = False,
     manifest: opt.ManifestOption = None,
     offline: opt.OfflineOption = False,
     quiet: opt.QuietOption = False,
@@ -40,23 +49,29 @@ def download(
     """Download and verify models. What is there already is left alone.
 
     Prints the name and the path of each model's file, separated by a tab; with --dry-run the name,
-    "present" or "download", the bytes to fetch and the address.
+    "present" or "download", the bytes to fetch and the address; with --print-urls what to fetch elsewhere for
+    `senet download --all --from DIR` here.
     """
     settings = opt.settings(manifest, offline=offline)
     checkpoints = _chosen(names or [], load_manifest(settings.manifest), everything, origin)
-    cache = Cache(settings.cache)
-    notices = DownloadNotices(quiet=quiet)
+    cache = Cache.from_settings(settings)
+    notices = DownloadNotices(quiet=quiet, planned=checkpoints)
+    fetcher = Fetcher(cache, open_transport(offline=settings.offline), notices)
 
     def get(checkpoint: Checkpoint) -> Installed:
         if origin is not None:
             return import_file(checkpoint, cache, origin, notices)
-        return fetch(checkpoint, cache, open_transport(offline=settings.offline), notices)
+        return fetcher.fetch(checkpoint)
 
     with open_output(None) as out:
+        if print_urls:
+            _print_urls(checkpoints, out)
+            return
         if dry_run:
             _tell_plan(checkpoints, cache, out)
             return
-        errors = _get_all(checkpoints, cache, get, out)
+        with closing(notices):
+            errors = _get_all(checkpoints, cache, get, out)
     if everything and origin and len(errors) < len(checkpoints):
         errors = [error for error in errors if not isinstance(error, CheckpointError)]
     if errors:
@@ -81,6 +96,16 @@ def _present(checkpoint: Checkpoint, cache: Cache) -> Installed | None:
     except DigestError as error:
         say(f"warning: {error.message}", style="yellow")
         return None
+
+
+def _print_urls(checkpoints: list[Checkpoint], out: Output) -> None:
+    """One line for each file, under names that `--from DIR` finds; a file that models share is named once."""
+    named = set()
+    for checkpoint in checkpoints:
+        file = checkpoint.files[0]
+        if file.digest_name not in named:
+            out.write(f"{file.urls[0]}\t{file.digest_name}\t{checkpoint.name}\n")
+            named.add(file.digest_name)
 
 
 def _tell_plan(checkpoints: list[Checkpoint], cache: Cache, out: Output) -> None:

@@ -18,7 +18,7 @@ import typer
 
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code, note
-from senet_cli.cli.progress import DownloadNotices
+from senet_cli.cli.downloads import DownloadNotices
 from senet_cli.cli.results import ResultRun
 from senet_cli.engines.base import Precision
 from senet_cli.errors import NothingToClassifyError, UsageError

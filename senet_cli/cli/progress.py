@@ -1,4 +1,4 @@
-"""Progress on standard error: bars on a terminal, now and then a line elsewhere, nothing with `-q`."""
+"""How far classifying is, on standard error: a bar on a terminal, now and then a line elsewhere."""
 
 from __future__ import annotations
 
@@ -7,98 +7,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
-from senet_cli.cli.console import is_terminal, megabytes, note
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
-    from senet_cli.errors import SenetError
-    from senet_cli.store.cache import Installed
+from senet_cli.cli.console import is_terminal, note
 
 _LINE_SECONDS = 10.0
-
-
-class DownloadNotices:
-    """Shows what `senet_cli.store.install` does.
-
-    Args:
-        quiet: True shows errors only.
-        clock: seconds, for tests.
-    """
-
-    def __init__(self, *, quiet: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        self._quiet = quiet
-        self._clock = clock
-        self._bar: Progress | None = None
-        self._name = ""
-        self._done = 0
-        self._size: int | None = None
-        self._begun = self._told = 0.0
-
-    def started(self, name: str, origin: str, size: int | None) -> None:
-        """See `Notices`."""
-        self._close()
-        self._name, self._done, self._size = name, 0, size
-        self._begun = self._told = self._clock()
-        note(f"fetching {name} ({megabytes(size)}) from {origin}", quiet=self._quiet)
-        if not self._quiet and is_terminal(sys.stderr):
-            self._bar = _byte_bar()
-            self._bar.add_task(name, total=size)
-            self._bar.start()
-
-    def advanced(self, count: int) -> None:
-        """See `Notices`."""
-        self._done += count
-        if self._bar:
-            self._bar.advance(self._bar.task_ids[0], count)
-        elif not self._quiet and self._clock() - self._told >= _LINE_SECONDS:
-            self._told = self._clock()
-            speed = self._done / max(1e-6, self._told - self._begun) / 1e6
-            note(f"{self._name}: {megabytes(self._done)} of {megabytes(self._size)}, {speed:.1f} MB/s")
-
-    def finished(self, installed: Installed) -> None:
-        """See `Notices`."""
-        self._close()
-        seconds = self._clock() - self._begun
-        note(
-            f"installed {self._name}: {megabytes(self._done)} in {seconds:.1f} s, "
-            f"SHA-256 {installed.sha256[:16]}... verified",
-            quiet=self._quiet,
-        )
-
-    def failed(self, error: SenetError) -> None:
-        """See `Notices`."""
-        self._close()
-        note(error.message, quiet=self._quiet)
-
-    def _close(self) -> None:
-        if self._bar:
-            self._bar.stop()
-            self._bar = None
-
-
-def _byte_bar() -> Progress:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
 
 
 @contextlib.contextmanager

@@ -1,6 +1,8 @@
-"""`senet verify`: hash what the cache holds."""
+"""`senet verify`: check what the cache holds."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import typer
 
@@ -14,22 +16,26 @@ from senet_cli.writers.base import open_output
 
 def verify(
     names: opt.NamesArgument = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Hash every file, also those that did not change since.")
+    ] = False,
     manifest: opt.ManifestOption = None,
 ) -> None:
-    """Hash downloaded models again and compare with the published digests.
+    """Check downloaded models against the published digests.
 
-    Without NAME all that are there. Prints name, "ok", "missing" or "damaged", and the SHA-256, separated by
+    Without --deep a file is hashed only if it changed since it was last hashed. Without NAME all that are
+    there. Prints name, "ok", "missing" or "damaged", and the SHA-256, separated by
     tabs. A damaged file is put aside, so that the next download fetches it again.
     """
     settings = opt.settings(manifest)
     catalogue = load_manifest(settings.manifest)
     chosen = [catalogue.checkpoint(name) for name in names or catalogue.checkpoints]
-    cache = Cache(settings.cache)
+    cache = Cache.from_settings(settings)
     code = ExitCode.OK
     with open_output(None) as out:
         for checkpoint in chosen:
             try:
-                found = cache.verify(checkpoint)
+                found = cache.verify(checkpoint) if deep else cache.find(checkpoint)
             except DigestError as error:
                 say(f"error: {error}", style="red")
                 out.write(f"{checkpoint.name}\tdamaged\t\n")

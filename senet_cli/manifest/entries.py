@@ -83,6 +83,7 @@ class CheckpointFile:
         size: bytes, None where not published.
         format: how to read it.
         layout: whose key names it uses.
+        seen: when we fetched, verified and ran it ourselves, YYYY-MM-DD; None: never.
     """
 
     urls: tuple[str, ...]
@@ -90,11 +91,17 @@ class CheckpointFile:
     size: int | None
     format: FileFormat
     layout: str
+    seen: str | None = None
 
     @property
     def max_bytes(self) -> int:
         """More than this is never read from a server."""
         return self.size or MAX_BYTES
+
+    @property
+    def digest_name(self) -> str:
+        """A name that says what the file is: its published digest and the ending of its format."""
+        return f"{self.digest.value}.{SUFFIXES[self.format]}"
 
     @property
     def names(self) -> tuple[str, ...]:

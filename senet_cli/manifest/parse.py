@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import date
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -225,7 +226,18 @@ def _file(fields: Fields) -> CheckpointFile:
         size=fields.integer("bytes", 1, _MAX_FILE, None),
         format=fields.choice("format", ("safetensors", "torch")),
         layout=parse_name(fields.text("layout"), fields, "layout"),
+        seen=_date(fields),
     )
+
+
+def _date(fields: Fields) -> str | None:
+    if "seen" not in fields:
+        return None
+    value = fields.text("seen")
+    try:
+        return date.fromisoformat(value).isoformat()
+    except ValueError:
+        fields.fail(f"`seen` is `{value[:80]}`; it must be a date such as 2026-01-31")
 
 
 def _check_url(url: str, fields: Fields) -> None:

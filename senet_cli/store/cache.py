@@ -1,12 +1,18 @@
 """The cache: verified files under their digest, and an index that says which checkpoint is which file.
 
 <root>/checkpoints/<sha256>.<suffix>   complete and verified, always
-<root>/index/<checkpoint>.json         digest, size and time of change when it was last hashed
+<root>/checkpoints/<sha256>.bad        was verified once and has changed since
+<root>/index/<checkpoint>.json         digest and state of the file when it was last hashed
+<root>/partial/                        what has arrived of files that are not complete yet
+
+Below the user's own cache there may be others that are only read, such as a cluster's shared one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -14,51 +20,102 @@ from pathlib import Path
 
 from senet_cli.errors import DigestError, DiskError
 from senet_cli.manifest.entries import SUFFIXES, Checkpoint, CheckpointFile, EntryName
-from senet_cli.store.files import sha256_of, write_atomically
+from senet_cli.settings import Settings
+from senet_cli.store.files import sha256_of, sync_folder, write_atomically
+from senet_cli.store.locks import advisory_lock
+from senet_cli.store.notices import Installed, Notices
+from senet_cli.store.partial import Partial
 
 _SHA256 = re.compile("[0-9a-f]{64}")
-_UNWRITABLE = "Set SENET_CACHE to a folder that can be written and has room."
+_UNWRITABLE = "Set SENET_CACHE to a folder that can be written."
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
-    """A file of the cache that was verified.
-
-    Args:
-        path: where it lies.
-        sha256: its full digest.
-        file: the manifest's description of it.
-    """
-
-    path: Path
-    sha256: str
-    file: CheckpointFile
-
-
-@dataclass(frozen=True, slots=True)
-class _IndexEntry:
-    """What was true when the file was last hashed; once one of these differs it is hashed again."""
+class _Stamp:
+    """State of a file when it was last hashed; once one of these differs it is hashed again."""
 
     sha256: str
     size: int
     mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> _Stamp:
+        status = path.stat()
+        return cls(path.stem, status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """The files below one cache folder."""
+
+    root: Path
+
+    @property
+    def index(self) -> Path:
+        return self.root / "index"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
+
+    def blob(self, sha256: str, file: CheckpointFile) -> Path:
+        return self.checkpoints / f"{sha256}.{SUFFIXES[file.format]}"
+
+    def stamp(self, name: str) -> _Stamp | None:
+        """What the index says; None if it says nothing or is damaged: the file itself is then hashed."""
+        path = self.index / f"{name}.json"
+        try:
+            if not path.is_file():  # reading a planted pipe would never end
+                return None
+            data = json.loads(path.read_bytes())
+            stamp = _Stamp(str(data["sha256"]), int(data["size"]), int(data["mtime_ns"]), int(data["inode"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return stamp if _SHA256.fullmatch(stamp.sha256) else None
+
+    def stamps(self) -> Iterator[_Stamp]:
+        """What the index says of all checkpoints."""
+        for path in self.index.glob("*.json"):
+            if stamp := self.stamp(path.stem):
+                yield stamp
+
+    def candidates(self, file: CheckpointFile, known: _Stamp | None) -> list[Path]:
+        """Where it may lie: under the published digest, or the one that the first download pinned."""
+        if file.digest.full:
+            return [self.blob(file.digest.value, file)]
+        if known and file.digest.matches(known.sha256):
+            return [self.blob(known.sha256, file)]
+        pattern = self.blob(f"{file.digest.value}*", file)
+        return sorted(path for path in self.checkpoints.glob(pattern.name) if _SHA256.fullmatch(path.stem))
 
 
 class Cache:
-    """The cache below one folder. Nothing is created before something is installed.
+    """The user's cache, with others below it that are only read. Nothing is created before it is needed.
 
     Args:
-        root: the folder.
+        root: the user's own folder.
+        below: more caches, looked into in this order; never written.
+        lock_timeout: seconds to wait for another process that fetches the same file.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, below: Iterable[Path] = (), lock_timeout: float = 600.0) -> None:
         self.root = root
-        self._index = root / "index"
-        self._checkpoints = root / "checkpoints"
+        self._own = _Layer(root)
+        self._below = tuple(map(_Layer, below))
+        self._lock_timeout = lock_timeout
 
-    def blob(self, sha256: str, file: CheckpointFile) -> Path:
-        """Where a file with this digest lies, or would."""
-        return self._checkpoints / f"{sha256}.{SUFFIXES[file.format]}"
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Cache:
+        """The cache of this user, as set."""
+        return cls(settings.cache, settings.cache_path, settings.lock_timeout)
+
+    @property
+    def partials(self) -> Path:
+        """Folder for files that are not complete yet."""
+        return self.root / "partial"
+
+    # --- reading ---
 
     def find(self, checkpoint: Checkpoint) -> Installed | None:
         """The checkpoint's verified file, or None. A file that changed since is hashed again.
@@ -67,39 +124,96 @@ class Cache:
             DigestError: the file changed and is no longer what was verified; it was put aside.
             DiskError: the cache cannot be read.
         """
-        return self._find(checkpoint, rehash=False)
+        return self._find(checkpoint, deep=False)
+
+    def verify(self, checkpoint: Checkpoint) -> Installed | None:
+        """As `find`, but the file is hashed in any case; a damaged one of a cache below is an error too."""
+        return self._find(checkpoint, deep=True)
 
     def holds(self, checkpoint: Checkpoint) -> bool:
         """True if the checkpoint's file is there; nothing is hashed."""
-        known = self._read(checkpoint.name)
-        return any(path.exists() for file in checkpoint.files for path in self._candidates(file, known))
+        return any(_is_there(path) for _, _, path in self._places(checkpoint))
 
-    def verify(self, checkpoint: Checkpoint) -> Installed | None:
-        """As `find`, but the file is hashed in any case."""
-        return self._find(checkpoint, rehash=True)
+    def _places(self, checkpoint: Checkpoint) -> Iterator[tuple[_Layer, CheckpointFile, Path]]:
+        own = self._own.stamp(checkpoint.name)
+        for layer in (self._own, *self._below):
+            known = own or layer.stamp(checkpoint.name)
+            for file in checkpoint.files:
+                for path in layer.candidates(file, known):
+                    yield layer, file, path
 
-    def _find(self, checkpoint: Checkpoint, *, rehash: bool) -> Installed | None:
-        known = self._read(checkpoint.name)
-        for file in checkpoint.files:
-            for path in self._candidates(file, known):
-                try:
-                    status = path.stat()
-                except FileNotFoundError:
-                    continue
-                except OSError as error:
-                    raise DiskError.from_os_error(error, f"reading `{path}`") from error
-                sha256 = path.stem
-                seen = _IndexEntry(sha256, status.st_size, status.st_mtime_ns)
-                if rehash or seen != known:
-                    self._rehash(path, sha256, checkpoint.name)
-                    self._remember(checkpoint.name, seen)
-                return Installed(path, sha256, file)
+    def _find(self, checkpoint: Checkpoint, *, deep: bool) -> Installed | None:
+        for layer, file, path in self._places(checkpoint):
+            try:
+                stamp = _Stamp.of(path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise DiskError.from_os_error(error, f"reading `{path}`", _UNWRITABLE) from error
+            known = (self._own.stamp(checkpoint.name), layer.stamp(checkpoint.name))
+            if deep or stamp not in known:
+                if not self._still_right(path):
+                    if layer is self._own or deep:
+                        raise self._put_aside(path, checkpoint.name, own=layer is self._own)
+                    continue  # a damaged file below is as good as none
+                with contextlib.suppress(DiskError):  # a read-only cache is hashed at every start
+                    self._write_stamp(checkpoint.name, stamp)
+            return Installed(path, stamp.sha256, file)
         return None
 
-    def record(self, name: EntryName, path: Path, sha256: str) -> None:
-        """Note that `path` was just verified and is the file of checkpoint `name`."""
-        status = path.stat()
-        self._write(name, _IndexEntry(sha256, status.st_size, status.st_mtime_ns))
+    def _still_right(self, path: Path) -> bool:
+        try:
+            if not (path.is_file() or path.is_dir()):
+                return False  # reading a planted pipe would never end
+            return sha256_of(path) == path.stem
+        except OSError as error:
+            raise DiskError.from_os_error(error, f"reading `{path}`") from error
+
+    def _put_aside(self, path: Path, name: str, *, own: bool) -> DigestError:
+        if not own:
+            return DigestError(
+                f"the file of `{name}` in a cache below is damaged: `{path}`",
+                "Tell the owner of that cache; until then it is passed over.",
+            )
+        aside = path.with_suffix(".bad")
+        try:
+            path.replace(aside)
+        except OSError as error:
+            raise DiskError.from_os_error(error, f"putting aside the damaged `{path}`") from error
+        return DigestError(
+            f"the cached file of `{name}` has changed since it was verified; it was put aside as `{aside}`",
+            f"`senet download {name}` fetches it again.",
+        )
+
+    # --- writing ---
+
+    def install(self, name: EntryName, file: CheckpointFile, partial: Partial) -> Installed:
+        """Make a completely fetched and verified file the one of checkpoint `name`.
+
+        Raises:
+            OSError, DiskError: the cache cannot be written.
+        """
+        sha256 = partial.sha256
+        target = self._own.blob(sha256, file)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial.install(target)
+        sync_folder(target.parent)
+        target.with_suffix(".bad").unlink(missing_ok=True)
+        self._write_stamp(name, _Stamp.of(target))
+        return Installed(target, sha256, file)
+
+    @contextlib.contextmanager
+    def locked(self, name: EntryName, file: CheckpointFile, notices: Notices) -> Iterator[bool]:
+        """Wait until no other process fetches this file of `name`, for a while; see `advisory_lock`.
+
+        Raises:
+            DiskError: the cache folder cannot be trusted.
+            OSError: it cannot be made.
+        """
+        self.prepare()
+        path = self.partials / f"{file.digest.value}.lock"
+        with advisory_lock(path, self._lock_timeout, lambda: notices.locked(name)) as held:
+            yield held
 
     def remove(self, checkpoint: Checkpoint) -> int:
         """Forget a checkpoint and delete its file unless another checkpoint is known to share it.
@@ -110,14 +224,14 @@ class Cache:
         Raises:
             DiskError: it cannot be deleted.
         """
-        known = self._read(checkpoint.name)
-        paths = [path for file in checkpoint.files for path in self._candidates(file, known)]
-        _delete([self._index / f"{checkpoint.name}.json"])
-        shared = {entry.sha256 for entry in self._entries()}
+        known = self._own.stamp(checkpoint.name)
+        paths = [path for file in checkpoint.files for path in self._own.candidates(file, known)]
+        _delete([self._own.index / f"{checkpoint.name}.json"])
+        shared = {stamp.sha256 for stamp in self._own.stamps()}
         return _delete([path for path in paths if path.stem not in shared])
 
     def clear(self) -> int:
-        """Delete all files of the cache, those of other manifests and those put aside included.
+        """Delete all files of the user's cache: those of other manifests, put aside or partial included.
 
         Returns:
             Bytes that were freed.
@@ -125,56 +239,42 @@ class Cache:
         Raises:
             DiskError: one cannot be deleted.
         """
-        return _delete([*self._index.glob("*.json"), *self._checkpoints.glob("*.*")])
+        folders = (self._own.index, self._own.checkpoints, self.partials)
+        return _delete(path for folder in folders for path in folder.glob("*"))
 
-    def _candidates(self, file: CheckpointFile, known: _IndexEntry | None) -> list[Path]:
-        """Where it may lie: under the published digest, or the one that the first download pinned."""
-        if file.digest.full:
-            return [self.blob(file.digest.value, file)]
-        if known and _SHA256.fullmatch(known.sha256) and file.digest.matches(known.sha256):
-            return [self.blob(known.sha256, file)]
-        pattern = self.blob(f"{file.digest.value}*", file)
-        return sorted(path for path in pattern.parent.glob(pattern.name) if _SHA256.fullmatch(path.stem))
+    def prepare(self) -> None:
+        """Make the folders, private to the user, and refuse a place that someone else controls.
 
-    # --- index ---
+        Raises:
+            DiskError: someone else controls it.
+            OSError: it cannot be made.
+        """
+        if os.name == "posix" and self.root.is_symlink():
+            owner = self.root.lstat().st_uid
+            if owner not in (0, os.geteuid()):
+                raise DiskError(
+                    f"the cache folder `{self.root}` is a link that another user made",
+                    "Set SENET_CACHE to a folder of your own.",
+                )
+        self.root.parent.mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(mode=0o700, exist_ok=True)
+        self.partials.mkdir(mode=0o700, exist_ok=True)
 
-    def _rehash(self, path: Path, sha256: str, name: str) -> None:
+    def _write_stamp(self, name: EntryName, stamp: _Stamp) -> None:
+        path = self._own.index / f"{name}.json"
         try:
-            if sha256_of(path) == sha256:
-                return
-            aside = path.with_suffix(".bad")
-            path.replace(aside)
-        except OSError as error:
-            raise DiskError.from_os_error(error, f"checking `{path}`") from error
-        raise DigestError(
-            f"the cached file of `{name}` has changed since it was verified; it was put aside as `{aside}`",
-            f"`senet download {name}` fetches it again.",
-        )
-
-    def _remember(self, name: EntryName, entry: _IndexEntry) -> None:
-        try:
-            self._write(name, entry)
-        except DiskError:
-            return  # a read-only cache still serves what it holds, it is only hashed at every start
-
-    def _read(self, name: str) -> _IndexEntry | None:
-        try:
-            data = json.loads((self._index / f"{name}.json").read_bytes())
-            return _IndexEntry(str(data["sha256"]), int(data["size"]), int(data["mtime_ns"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            return None  # not there or damaged: the file itself is looked for and hashed
-
-    def _write(self, name: str, entry: _IndexEntry) -> None:
-        path = self._index / f"{name}.json"
-        try:
-            write_atomically(path, json.dumps(asdict(entry)).encode())
+            write_atomically(path, json.dumps(asdict(stamp)).encode())
         except OSError as error:
             raise DiskError.from_os_error(error, f"writing `{path}`", _UNWRITABLE) from error
 
-    def _entries(self) -> Iterator[_IndexEntry]:
-        for path in self._index.glob("*.json"):
-            if entry := self._read(path.stem):
-                yield entry
+
+def _is_there(path: Path) -> bool:
+    """False also where one may not look, or cannot."""
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _delete(paths: Iterable[Path]) -> int:

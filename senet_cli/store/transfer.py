@@ -1,26 +1,79 @@
-"""Reading one address as a stream of bytes, with limits, and with errors in words."""
+"""One request for one address: a stream of bytes with limits, and errors in words. `fetch` tries again."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.client import IncompleteRead
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urljoin, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 from senet_cli.errors import NetworkError
 from senet_cli.store.files import chunks_of
+from senet_cli.store.retry import parse_retry_after
 
 if TYPE_CHECKING:
     from requests import Response, Session
 
 _CHUNK = 2**18
 _CONNECT_SECONDS, _READ_SECONDS = 10, 30
+_STALL_SECONDS, _STALL_BYTES = 60, 60 * 1024
+"""Less than this many bytes in this time is as good as nothing."""
 _MAX_REDIRECTS = 5
+LASTING, UNREACHABLE, TEMPORARY = 1, 2, 5
+"""Attempts in a row without a new byte that are worth it, by what went wrong."""
+_TEMPORARY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+_NUMBER = re.compile("[0-9]{1,18}")
+_CONTENT_RANGE = re.compile(r"bytes (?P<first>[0-9]{1,18})-[0-9]{1,18}/(?P<total>[0-9]{1,18})")
 _POOL_PREFIX = re.compile(r"^HTTPS?Connection(Pool)?\(.*?\): ")
 _PROXY_HINT = "Behind a proxy set HTTPS_PROXY; for a company's certificates set REQUESTS_CA_BUNDLE."
+
+
+class TransferError(NetworkError):
+    """One request failed.
+
+    Args:
+        tries: attempts in a row without a new byte that are worth it.
+        retry_after: seconds that the server asks to wait, if it does.
+    """
+
+    def __init__(
+        self, message: str, hint: str = "", *, tries: int = LASTING, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, hint)
+        self.tries = tries
+        self.retry_after = retry_after
+
+
+class RangeRefusedError(TransferError):
+    """The server does not continue where we are.
+
+    Args:
+        total: bytes that the server's file has, if it says so.
+    """
+
+    def __init__(self, message: str, total: int | None = None) -> None:
+        super().__init__(message)
+        self.total = total
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is wanted.
+
+    Args:
+        url: the address.
+        offset: bytes that are here already.
+        validator: the version they are of, if known: sent as `If-Range`.
+    """
+
+    url: str
+    offset: int = 0
+    validator: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,90 +81,182 @@ class Incoming:
     """A file that is arriving.
 
     Args:
-        chunks: its bytes, in order. Iterating raises `NetworkError` when they stop coming.
-        size: how many the server announces, or None.
-        content_type: what the server calls them.
+        chunks: its bytes from `offset` on. Iterating raises `TransferError` when they stop coming.
+        offset: where they start: as requested, or 0 if the server sends the whole file.
+        size: bytes of the whole file, as announced, or None.
+        validator: a strong ETag or a date of change, for continuing later.
+        content_type: what the server calls it.
     """
 
     chunks: Iterator[bytes]
-    size: int | None
-    content_type: str
+    offset: int = 0
+    size: int | None = None
+    validator: str | None = None
+    content_type: str = ""
 
 
 class Transport(Protocol):
     """Opens an address."""
 
-    def open(self, url: str) -> contextlib.AbstractContextManager[Incoming]:
-        """The file at `url`.
+    def may_open(self, url: str) -> bool:
+        """False if this address is out of bounds."""
+        ...
+
+    def open(self, request: Request) -> contextlib.AbstractContextManager[Incoming]:
+        """The file that is asked for.
 
         Raises:
-            NetworkError: it cannot be had.
+            TransferError: it cannot be had.
         """
         ...
+
+
+def offline_error(name: str) -> NetworkError:
+    """The error for a checkpoint that only the network has."""
+    return NetworkError(
+        f"`{name}` is not in the cache, and the network may not be used (--offline or SENET_OFFLINE)",
+        f"Download it without --offline, or bring its file: `senet download {name} --from FILE`.",
+    )
 
 
 class OfflineTransport:
     """Opens nothing but `file:` addresses."""
 
-    def open(self, url: str) -> contextlib.AbstractContextManager[Incoming]:
+    def may_open(self, url: str) -> bool:
         """See `Transport`."""
-        if urlsplit(url).scheme == "file":
-            return _local_file(url)
-        raise NetworkError(
-            "the network may not be used (--offline or SENET_OFFLINE)",
-            "Download it without --offline, or copy it with `senet download NAME --from FILE`.",
-        )
+        return urlsplit(url).scheme == "file"
+
+    def open(self, request: Request) -> contextlib.AbstractContextManager[Incoming]:
+        """See `Transport`."""
+        if not self.may_open(request.url):
+            raise TransferError(f"{short(request.url)}: the network may not be used")
+        return _local_file(request.url)
 
 
 class HttpTransport:
     """Opens `https:`, and on loopback `http:`; also `file:`.
 
     Args:
-        session: a requests session; a new one by default.
+        session: as `open_session` makes it; a new one by default.
+        clock: seconds, for the rule about stalls.
+        now: seconds since 1970, for `Retry-After` dates.
     """
 
-    def __init__(self, session: Session | None = None) -> None:
-        import requests
+    def __init__(
+        self,
+        session: Session | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._session = session or open_session()
+        self._clock = clock
+        self._now = now
 
-        self._session = session or requests.Session()
+    def may_open(self, url: str) -> bool:
+        """See `Transport`."""
+        return True
 
     @contextlib.contextmanager
-    def open(self, url: str) -> Iterator[Incoming]:
+    def open(self, request: Request) -> Iterator[Incoming]:
         """See `Transport`."""
-        if urlsplit(url).scheme == "file":
-            with _local_file(url) as incoming:
+        if urlsplit(request.url).scheme == "file":
+            with _local_file(request.url) as incoming:
                 yield incoming
             return
-        with contextlib.closing(self._follow(url)) as response:
-            length = response.headers.get("Content-Length", "")
+        with contextlib.closing(self._follow(request)) as response:
+            offset, size = _extent(response, request)
             yield Incoming(
-                chunks=_body(response, url),
-                size=int(length) if length.isdigit() else None,
+                chunks=self._body(response, request.url),
+                offset=offset,
+                size=size,
+                validator=_validator(response),
                 content_type=response.headers.get("Content-Type", ""),
             )
 
-    def _follow(self, url: str) -> Response:
+    def _follow(self, request: Request) -> Response:
+        url = request.url
         for _ in range(_MAX_REDIRECTS + 1):
-            response = self._get(url)
+            response = self._get(url, request)
             if not response.is_redirect:
-                return _checked(response, url)
+                return self._checked(response, request)
             response.close()
             url = _redirected(url, response.headers["Location"])
-        raise NetworkError(f"{short(url)}: more than {_MAX_REDIRECTS} redirects")
+        raise TransferError(f"{short(request.url)}: more than {_MAX_REDIRECTS} redirects")
 
-    def _get(self, url: str) -> Response:
+    def _get(self, url: str, request: Request) -> Response:
         import requests
+        from urllib3.exceptions import HTTPError
 
+        headers = {"Accept-Encoding": "identity"}
+        if request.offset:
+            headers["Range"] = f"bytes={request.offset}-"
+            if request.validator:
+                headers["If-Range"] = request.validator
         try:
             return self._session.get(
                 url,
                 stream=True,
                 allow_redirects=False,
                 timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-                headers={"Accept-Encoding": "identity"},
+                headers=headers,
             )
-        except (requests.RequestException, OSError) as error:
-            raise NetworkError(f"{short(url)}: {_reason(error)}", _PROXY_HINT) from error
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            raise _failed(url, error) from error
+
+    def _checked(self, response: Response, request: Request) -> Response:
+        status, url = response.status_code, short(request.url)
+        encoding = response.headers.get("Content-Encoding") or "identity"
+        if status in (200, 206) and encoding.lower() == "identity":
+            return response
+        response.close()
+        if status in (200, 206):
+            raise TransferError(f"{url}: the server sent the file encoded as {encoding}, unasked")
+        if status == 416:
+            total = _number(response.headers.get("Content-Range", "").removeprefix("bytes */"))
+            raise RangeRefusedError(f"{url}: the server has no bytes after {request.offset:,}", total)
+        headers = response.headers
+        raise TransferError(
+            f"{url}: the server answered {status} {response.reason}",
+            _PROXY_HINT if status == 407 else "",
+            tries=TEMPORARY if status in _TEMPORARY_STATUS else LASTING,
+            retry_after=parse_retry_after(headers.get("Retry-After"), headers.get("Date"), self._now()),
+        )
+
+    def _body(self, response: Response, url: str) -> Iterator[bytes]:
+        """Bytes as they come, not in full buffers: a drip must be seen as one."""
+        from urllib3.exceptions import HTTPError
+
+        began, count = self._clock(), 0
+        try:
+            while chunk := response.raw.read1(_CHUNK, decode_content=False):
+                yield chunk
+                count += len(chunk)
+                elapsed = self._clock() - began
+                if elapsed >= _STALL_SECONDS:
+                    if count < _STALL_BYTES:
+                        raise TransferError(
+                            f"{short(url)}: only {count:,} bytes in {elapsed:.0f} s", tries=TEMPORARY
+                        )
+                    began, count = self._clock(), 0
+        except (HTTPError, OSError) as error:
+            if isinstance(_root(error), IncompleteRead) and response.raw.length_remaining:
+                return  # who knows the size of the whole file says better how much of it is missing
+            raise _failed(url, error) from error
+
+
+def open_session() -> Session:
+    """A session that leaves redirects alone.
+
+    A plain one prepares the next request even if it is told not to follow, and for that reads (and inflates)
+    the redirect's body to its end, which a server may choose not to have.
+    """
+    import requests
+
+    class Session(requests.Session):
+        def get_redirect_target(self, resp: Response) -> None:
+            return None
+
+    return Session()
 
 
 def open_transport(*, offline: bool) -> Transport:
@@ -123,37 +268,43 @@ def short(url: str) -> str:
     """The address without what may be secret: user, query and fragment."""
     parts = urlsplit(url)
     host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
     port = f":{parts.port}" if parts.port else ""
     return urlunsplit((parts.scheme, host + port, parts.path, "", ""))
 
 
-def _checked(response: Response, url: str) -> Response:
-    if response.status_code != 200:
-        response.close()
-        raise NetworkError(f"{short(url)}: the server answered {response.status_code} {response.reason}")
-    encoding = response.headers.get("Content-Encoding", "identity")
-    if encoding not in ("", "identity"):
-        response.close()
-        raise NetworkError(f"{short(url)}: the server sent the file encoded as {encoding}, unasked")
-    return response
+def _extent(response: Response, request: Request) -> tuple[int, int | None]:
+    """Where the bytes start and how many the whole file has, as the server says it."""
+    if response.status_code == 200:
+        return 0, _number(response.headers.get("Content-Length", ""))
+    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    if match is None or int(match["first"]) != request.offset or not request.offset:
+        raise RangeRefusedError(f"{short(request.url)}: the server sent other bytes than it was asked for")
+    return request.offset, int(match["total"])
+
+
+def _number(text: str) -> int | None:
+    """A whole number; None for anything else, numbers of thousands of digits included."""
+    return int(text) if _NUMBER.fullmatch(text) else None
+
+
+def _validator(response: Response) -> str | None:
+    etag = response.headers.get("ETag", "")
+    strong = etag.startswith('"')
+    return etag if strong else response.headers.get("Last-Modified")
 
 
 def _redirected(url: str, location: str) -> str:
-    target = urljoin(url, location)
-    if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
-        raise NetworkError(f"{short(url)}: redirects to {short(target)}, which is not https")
-    if urlsplit(target).scheme not in ("http", "https"):
-        raise NetworkError(f"{short(url)}: redirects to something that is not http")
-    return target
-
-
-def _body(response: Response, url: str) -> Iterator[bytes]:
-    import requests
-
     try:
-        yield from response.iter_content(_CHUNK)
-    except (requests.RequestException, OSError) as error:
-        raise NetworkError(f"{short(url)}: {_reason(error)}", _PROXY_HINT) from error
+        target = urljoin(url, location)
+        urlsplit(target).port  # noqa: B018 - a property that checks
+    except ValueError as error:
+        raise TransferError(f"{short(url)}: redirects to something that is no address ({error})") from error
+    if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
+        raise TransferError(f"{short(url)}: redirects to {short(target)}, which is not https")
+    if urlsplit(target).scheme not in ("http", "https"):
+        raise TransferError(f"{short(url)}: redirects to something that is not http")
+    return target
 
 
 @contextlib.contextmanager
@@ -161,31 +312,50 @@ def _local_file(url: str) -> Iterator[Incoming]:
     path = url2pathname(urlsplit(url).path)
     try:
         file = open(path, "rb")  # noqa: SIM115, PTH123 - closed below
-    except OSError as error:
-        raise NetworkError(f"{short(url)}: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise TransferError(f"{short(url)}: {getattr(error, 'strerror', '') or error}") from error
     with file:
-        yield Incoming(chunks_of(file), None, "")
+        yield Incoming(chunks_of(file))
 
 
-def _reason(error: Exception) -> str:
-    """The innermost cause, which is the one that tells something."""
+def _failed(url: str, error: Exception) -> TransferError:
+    """The innermost cause in words. Names that do not resolve and bad certificates do not mend in seconds."""
+    import ssl
+
     import requests
+    from urllib3 import exceptions
 
-    if isinstance(error, requests.exceptions.SSLError):
-        return f"the certificate was not accepted ({_innermost(error)})"
-    if isinstance(error, requests.Timeout):
-        return "the server did not answer in time"
+    text = _innermost(error)
+    root = _root(error)
+    if isinstance(root, ssl.SSLCertVerificationError):
+        return TransferError(f"{short(url)}: the certificate was not accepted ({text})", _PROXY_HINT)
     if isinstance(error, requests.exceptions.ProxyError):
-        return f"the proxy failed ({_innermost(error)})"
-    return f"the connection failed ({_innermost(error)})"
+        return TransferError(f"{short(url)}: the proxy failed ({text})", _PROXY_HINT)
+    if isinstance(error, requests.Timeout | exceptions.TimeoutError):
+        tries = UNREACHABLE if isinstance(error, requests.ConnectTimeout) else TEMPORARY
+        return TransferError(f"{short(url)}: the server did not answer in time", _PROXY_HINT, tries=tries)
+    if isinstance(root, exceptions.NameResolutionError) or isinstance(error, ValueError):
+        tries = LASTING  # a ValueError: an address or a header that makes no sense
+    elif isinstance(root, exceptions.NewConnectionError) or isinstance(error, requests.exceptions.SSLError):
+        tries = UNREACHABLE
+    else:
+        tries = TEMPORARY
+    return TransferError(f"{short(url)}: the connection failed ({text})", _PROXY_HINT, tries=tries)
 
 
-def _innermost(error: BaseException) -> str:
+def _root(error: BaseException) -> BaseException:
     while True:
         inner = getattr(error, "reason", None) or next(
             (arg for arg in error.args if isinstance(arg, BaseException)), None
         )
         if not isinstance(inner, BaseException):
-            text = (str(error) or type(error).__name__).splitlines()[0]
-            return _POOL_PREFIX.sub("", text)[:200]
+            return error
         error = inner
+
+
+def _innermost(error: BaseException) -> str:
+    root = _root(error)
+    if isinstance(root, IncompleteRead):
+        return "it ended early"
+    text = (str(root) or type(root).__name__).splitlines()[0]
+    return _POOL_PREFIX.sub("", text)[:200]

@@ -76,21 +76,33 @@ def open_output(path: Path | None) -> Iterator[Output]:
         return
     special = path.exists() and not path.is_file()
     partial = path if special else path.with_name(path.name + ".partial")
-    doing = f"writing `{path}`"
+    stream = _open(partial, path)
     try:
-        stream = partial.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+        yield Output(stream, f"`{partial}`")
+    except BaseException:
+        with contextlib.suppress(OSError):
+            stream.close()
+        raise
+    _complete(stream, partial, path)
+
+
+def _open(partial: Path, path: Path) -> TextIO:
+    try:
+        return partial.open("w", encoding="utf-8", errors="surrogateescape", newline="")
     except OSError as error:
-        raise DiskError.from_os_error(error, doing, "Choose another file for -o.") from error
+        raise DiskError.from_os_error(error, f"writing `{path}`", "Choose another file for -o.") from error
+
+
+def _complete(stream: TextIO, partial: Path, path: Path) -> None:
     try:
         with stream:
-            yield Output(stream, f"`{partial}`")
             stream.flush()
-            if not special:
+            if partial != path:
                 os.fsync(stream.fileno())
-        if not special:
+        if partial != path:
             partial.replace(path)
     except OSError as error:
-        raise DiskError.from_os_error(error, doing) from error
+        raise DiskError.from_os_error(error, f"writing `{path}`") from error
 
 
 def _utf8(stream: TextIO) -> TextIO:
