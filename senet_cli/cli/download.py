@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import say
+from senet_cli.cli.console import note, say
 from senet_cli.cli.downloads import DownloadNotices
 from senet_cli.errors import CheckpointError, DigestError, SenetError, UsageError
 from senet_cli.manifest import Checkpoint, Manifest, load_manifest
@@ -71,9 +71,11 @@ def download(
             _tell_plan(checkpoints, cache, out)
             return
         with closing(notices):
-            errors = _get_all(checkpoints, cache, get, out)
-    if everything and origin and len(errors) < len(checkpoints):
-        errors = [error for error in errors if not isinstance(error, CheckpointError)]
+            got, errors = _get_all(checkpoints, cache, get, out)
+        if everything and origin and got:
+            errors = _without_absent(errors, got, quiet=quiet)
+    for error in errors:
+        say(f"error: {error}", style="red")
     if errors:
         raise typer.Exit(errors[0].exit_code)
 
@@ -122,17 +124,33 @@ def _get_all(
     cache: Cache,
     get: Callable[[Checkpoint], Installed],
     out: Output,
-) -> list[SenetError]:
+) -> tuple[list[Installed], list[SenetError]]:
     """Get one after the other; one that fails does not keep the others from arriving."""
+    got: list[Installed] = []
     errors: list[SenetError] = []
     for checkpoint in checkpoints:
         try:
-            installed = _present(checkpoint, cache) or get(checkpoint)
+            got.append(_present(checkpoint, cache) or get(checkpoint))
         except SenetError as error:
             if len(checkpoints) == 1:
                 raise
-            say(f"error: {error}", style="red")
             errors.append(error)
         else:
-            out.write(f"{checkpoint.name}\t{installed.path}\n")
-    return errors
+            out.write(f"{checkpoint.name}\t{got[-1].path}\n")
+    return got, errors
+
+
+def _without_absent(errors: list[SenetError], got: list[Installed], *, quiet: bool) -> list[SenetError]:
+    """What is left to complain of when a folder was asked for all models: not those that it does not hold.
+
+    A file of a common name (`model.safetensors`) that belongs to another model is no damaged one.
+    """
+    others = {installed.sha256 for installed in got}
+
+    def absent(error: SenetError) -> bool:
+        elsewhere = isinstance(error, DigestError) and error.sha256 in others
+        return elsewhere or isinstance(error, CheckpointError)
+
+    left = [error for error in errors if not absent(error)]
+    note(f"{len(errors) - len(left)} models have no file there", quiet=quiet or len(left) == len(errors))
+    return left

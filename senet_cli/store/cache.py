@@ -87,7 +87,10 @@ class _Layer:
         if known and file.digest.matches(known.sha256):
             return [self.blob(known.sha256, file)]
         pattern = self.blob(f"{file.digest.value}*", file)
-        return sorted(path for path in self.checkpoints.glob(pattern.name) if _SHA256.fullmatch(path.stem))
+        try:
+            return sorted(p for p in self.checkpoints.glob(pattern.name) if _SHA256.fullmatch(p.stem))
+        except OSError:  # what may not be looked into holds nothing for us
+            return []
 
 
 class Cache:

@@ -30,11 +30,12 @@ from senet_cli.manifest.entries import Checkpoint
 from senet_cli.settings import Settings
 from senet_cli.store import transfer
 from senet_cli.store.cache import Cache
-from senet_cli.store.install import Silence, ensure_installed, fetch
-from senet_cli.store.transfer import HttpTransport, OfflineTransport
+from senet_cli.store.fetch import Fetcher
+from senet_cli.store.install import ensure_installed
+from senet_cli.store.notices import Silence
+from senet_cli.store.transfer import HttpTransport, OfflineTransport, Request
 from tests.conftest import Senet
 from tests.faultserver import (
-    BLACK_HOLE,
     CONNECTION_RESET,
     Behaviour,
     FaultServer,
@@ -223,17 +224,6 @@ def test_a_flipped_bit_is_a_digest_mismatch(
     assert contents(cache) == set()
 
 
-@pytest.mark.parametrize("framing", ["length", "close", "chunked"])
-@pytest.mark.parametrize("after", [0, 1, 299_999])
-def test_a_body_that_is_cut_short_is_a_network_failure(
-    here: Senet, server: FaultServer, tiny: Path, cache: Path, framing: Any, after: int
-) -> None:
-    server.files["/tiny.pth"] = Behaviour(PAYLOAD, framing=framing, stop_after=after)
-    done = here("download", "tiny")
-    assert done.returncode == 5
-    assert contents(cache) == set()
-
-
 def test_a_cut_body_of_unpublished_size_is_a_digest_mismatch(
     here: Senet, server: FaultServer, publish: Publish, cache: Path
 ) -> None:
@@ -275,7 +265,7 @@ def test_an_unpublished_size_has_a_cap(
     for framing in ("length", "close"):
         server.files["/tiny.pth"] = Behaviour(PAYLOAD, framing=framing)
         with pytest.raises(DigestError, match="100,000"):
-            fetch(known(), Cache(cache), HttpTransport(), Silence())
+            Fetcher(Cache(cache), HttpTransport(), Silence()).fetch(known())
     assert contents(cache) == set()
 
 
@@ -305,7 +295,7 @@ def test_a_file_that_comes_compressed_is_refused(
 # --- addresses that fail ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [403, 404, 410, 429, 500, 503])
+@pytest.mark.parametrize("status", [403, 404, 410])
 def test_the_mirror_is_asked_when_the_first_address_fails(
     here: Senet, server: FaultServer, publish: Publish, cache: Path, status: int
 ) -> None:
@@ -354,7 +344,7 @@ def test_when_no_address_has_it_the_code_is_that_of_the_network(
     assert contents(cache) == set()
 
 
-def test_a_wrong_file_is_worse_news_than_a_missing_one(
+def test_the_exit_code_of_a_wrong_file_is_worse_news(
     here: Senet, server: FaultServer, publish: Publish
 ) -> None:
     server.files["/a.pth"] = Behaviour(flipped(PAYLOAD))
@@ -371,27 +361,14 @@ def test_a_port_that_nobody_listens_on_is_a_network_failure(here: Senet, publish
     assert "HTTPS_PROXY" in done.stderr
 
 
-def test_a_connection_that_is_reset_is_a_network_failure(
-    here: Senet, server: FaultServer, tiny: Path, cache: Path
-) -> None:
-    server.files["/tiny.pth"] = Behaviour(PAYLOAD, stop_after=100_000, ending="reset")
-    assert here("download", "tiny").returncode == 5
-    assert contents(cache) == set()
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [BLACK_HOLE, Behaviour(PAYLOAD, stop_after=1000, ending="hang")],
-    ids=["no answer", "half a body"],
-)
 def test_a_server_that_falls_silent_is_given_up(
-    server: FaultServer, tiny: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, fault: Behaviour
+    server: FaultServer, tiny: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transfer, "_READ_SECONDS", 0.3)
-    server.files["/tiny.pth"] = fault
+    server.files["/tiny.pth"] = Behaviour(PAYLOAD, stop_after=1000, ending="hang")
     with pytest.raises(NetworkError, match=r"in time|timed out"):
-        fetch(known(), Cache(cache), HttpTransport(), Silence())
-    assert contents(cache) == set()
+        Fetcher(Cache(cache), HttpTransport(), Silence()).fetch(known())
+    assert {name.partition("/")[0] for name in contents(cache)} == {"partial"}
 
 
 @pytest.mark.parametrize("length", ["\xb2", "-1", "9" * 5000, "300000, 300000", "0x10", ""])
@@ -604,7 +581,7 @@ def test_the_bomb_goes_off_when_a_download_is_allowed(server: FaultServer, tiny:
 
 
 @pytest.mark.parametrize("command", [("download", "tiny"), ("predict", "a.jpg", "-m", "tiny")])
-def test_offline_opens_no_socket(
+def test_offline_commands_open_no_socket(
     server: FaultServer, tiny: Path, cache: Path, command: tuple[str, ...]
 ) -> None:
     for done in (run_with_bomb(*command, "--offline"), run_with_bomb(*command, SENET_OFFLINE="1")):
@@ -874,9 +851,8 @@ def test_removing_keeps_a_file_that_another_entry_uses(here: Senet, pair: Path, 
 def test_the_published_pair_shares_its_file() -> None:
     manifest = load_manifest()
     cadene, legacy = manifest.checkpoint("seresnet50.cadene"), manifest.checkpoint("seresnet50.legacy")
-    cache = Cache(Path("anywhere"))
-    paths = {cache.blob(entry.files[0].digest.value, entry.files[0]) for entry in (cadene, legacy)}
-    assert len(paths) == 1
+    assert cadene.files[0].digest == legacy.files[0].digest
+    assert cadene.files[0].digest_name == legacy.files[0].digest_name
 
 
 def test_removing_all_leaves_nothing(here: Senet, pair: Path, cache: Path) -> None:
@@ -903,7 +879,8 @@ def test_verify_tells_ok_damaged_and_missing(
     before = (cache / installed()).stat()
     (cache / installed()).write_bytes(flipped(PAYLOAD))
     os.utime(cache / installed(), ns=(before.st_atime_ns, before.st_mtime_ns))  # not even the time tells
-    damaged = here("verify", "tiny")
+    assert here("verify", "tiny").returncode == 0
+    damaged = here("verify", "--deep", "tiny")
     assert (damaged.returncode, damaged.stdout) == (6, "tiny\tdamaged\t\n")
     assert "senet download tiny" in damaged.stderr
     aside = installed().replace(".pth", ".bad")
@@ -1355,5 +1332,8 @@ def test_the_server_plays_its_parts_in_turn_and_keeps_a_record(server: FaultServ
 
 
 def test_nothing_is_installed_by_a_transport_that_is_offline(tiny: Path) -> None:
-    with pytest.raises(NetworkError, match="offline"), OfflineTransport().open("http://127.0.0.1:9/x"):
+    with (
+        pytest.raises(NetworkError, match="may not be used"),
+        OfflineTransport().open(Request("http://127.0.0.1:9/x")),
+    ):
         pytest.fail("it opened something")
