@@ -47,20 +47,22 @@ def run(application: Callable[[], None]) -> int:
     except Terminated:
         return ExitCode.TERMINATED
     except Exception as error:  # noqa: BLE001 - the last resort, which says that this is our fault
-        if _was_interrupted(error):
-            return ExitCode.INTERRUPTED
+        if code := _signal_behind(error):
+            return code
         _confess(error)
         return ExitCode.BUG
     return ExitCode.OK
 
 
-def _was_interrupted(error: BaseException | None) -> bool:
-    """True if Ctrl-C is behind it: some libraries wrap what interrupts their import."""
+def _signal_behind(error: BaseException | None) -> ExitCode | None:
+    """The signal that is behind an error: some libraries wrap what interrupts their import."""
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
-            return True
+            return ExitCode.INTERRUPTED
+        if isinstance(error, Terminated):
+            return ExitCode.TERMINATED
         error = error.__cause__ or error.__context__
-    return False
+    return None
 
 
 def _as_code(code: object) -> int:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from senet_cli.architectures import ArchSpec
 from senet_cli.engines.base import Engine, Precision, auto_batch, resolve_device
-from senet_cli.errors import ImageError, ModelError, UsageError
+from senet_cli.errors import ImageError, UsageError
 from senet_cli.images.coerce import AnyImage, as_rgb
 from senet_cli.images.preprocess import to_pixels
-from senet_cli.labels import LabelSet, load_labels, numbered_labels
+from senet_cli.labels import LabelSet, check_labels, load_labels, numbered_labels
 from senet_cli.manifest import Architecture, Manifest, Preprocess, load_manifest
 from senet_cli.models.layouts import find_layout
 from senet_cli.records import Prediction
@@ -187,6 +187,9 @@ def find_model(name: str, settings: Settings, notices: Notices | None = None) ->
     from senet_cli.store.install import ensure_installed
 
     checkpoint = load_manifest(settings.manifest).checkpoint(name)
+    for file in checkpoint.files:
+        find_layout(file.layout)  # what is wrong in a manifest shall not be found after the download
+    check_labels(checkpoint.labels, checkpoint.architecture.spec.classes)
     installed = ensure_installed(checkpoint, settings, notices)
     return Model(
         name=checkpoint.name,
@@ -230,9 +233,6 @@ def _engine(model: Model, device: str, precision: Precision) -> tuple[Engine, Ar
 
 def _labels(model: Model, classes: int) -> LabelSet:
     """The model's label set; for weights of one's own it is only a guess, which must fit their classes."""
-    labels = load_labels(model.labels)
-    if len(labels) == classes:
-        return labels
-    if model.layout is None:
+    if model.layout is None and len(load_labels(model.labels)) != classes:
         return numbered_labels(classes)
-    raise ModelError(f"the label set `{model.labels}` has {len(labels)} names for {classes} classes")
+    return check_labels(model.labels, classes)

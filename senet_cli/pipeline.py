@@ -80,6 +80,8 @@ def _decode(source: Source, classifier: Classifier) -> Decoded:
             return Decoded(source.name, classifier.pixels(decode(file)))
     except ImageError as error:
         return Decoded(source.name, error)
+    except MemoryError:
+        return Decoded(source.name, ImageError("decode", "not enough memory"))
 
 
 # --- decoding ahead -----------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def list_(
     else:
         cache = Cache.from_settings(settings)
         facts = [
-            checkpoint_summary(entry, catalogue, cached=cache.holds(entry))
+            checkpoint_summary(entry, catalogue, cached=bool(cache.holds(entry)))
             for entry in catalogue.checkpoints.values()
         ]
     with open_output(None) as out:
@@ -64,7 +64,7 @@ def info(
     settings = opt.settings(manifest)
     catalogue = load_manifest(settings.manifest)
     checkpoint = catalogue.checkpoint(name)
-    cached = Cache.from_settings(settings).holds(checkpoint)
+    cached = bool(Cache.from_settings(settings).holds(checkpoint))
     facts = checkpoint_facts(checkpoint, catalogue, cached=cached)
     with open_output(None) as out:
         out.write(_json(facts) if format == "json" else _text(facts))

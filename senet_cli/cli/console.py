@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
@@ -33,7 +34,8 @@ def say(text: str, style: str = "") -> None:
     lines = "\n".join(printable(line) for line in text.split("\n"))
     if style and colour_allowed(sys.stderr):
         lines = f"\033[{_STYLES[style]}m{lines}\033[0m"
-    print(lines, file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints
+    with contextlib.suppress(OSError):  # words for people never decide how a run ends
+        print(lines, file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints
 
 
 def note(text: str, *, quiet: bool = False) -> None:

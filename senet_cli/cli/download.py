@@ -52,16 +52,18 @@ def download(
     "present" or "download", the bytes to fetch and the address; with --print-urls what to fetch elsewhere for
     `senet download --all --from DIR` here.
     """
+    if dry_run + print_urls + (origin is not None) > 1:
+        raise UsageError("`--dry-run`, `--print-urls` and `--from` are three different things", "Give one.")
     settings = opt.settings(manifest, offline=offline)
     checkpoints = _chosen(names or [], load_manifest(settings.manifest), everything, origin)
     cache = Cache.from_settings(settings)
     notices = DownloadNotices(quiet=quiet, planned=checkpoints)
-    fetcher = Fetcher(cache, open_transport(offline=settings.offline), notices)
 
     def get(checkpoint: Checkpoint) -> Installed:
         if origin is not None:
             return import_file(checkpoint, cache, origin, notices)
-        return fetcher.fetch(checkpoint)
+        transport = open_transport(offline=settings.offline)
+        return Fetcher(cache, transport, notices).fetch(checkpoint)
 
     with open_output(None) as out:
         if print_urls:
@@ -84,10 +86,13 @@ def _chosen(names: list[str], manifest: Manifest, everything: bool, origin: Path
     if everything == bool(names):
         raise UsageError("name the models to download, or give --all", "`senet list` shows them.")
     if everything:
-        return list(manifest.checkpoints.values())
-    chosen = {c.name: c for c in map(manifest.checkpoint, names)}
+        chosen = dict(manifest.checkpoints)
+    else:
+        chosen = {c.name: c for c in map(manifest.checkpoint, names)}
     if len(chosen) > 1 and origin is not None and origin.is_file():
-        raise UsageError(f"`{origin}` is one file, but {len(chosen)} models are named", "Give the folder.")
+        raise UsageError(
+            f"`{origin}` is one file, but {len(chosen)} models are asked for", "Give the folder."
+        )
     return list(chosen.values())
 
 
@@ -112,10 +117,9 @@ def _print_urls(checkpoints: list[Checkpoint], out: Output) -> None:
 
 def _tell_plan(checkpoints: list[Checkpoint], cache: Cache, out: Output) -> None:
     for checkpoint in checkpoints:
-        present = _present(checkpoint, cache)
-        first = checkpoint.files[0]
+        present, first = cache.holds(checkpoint), checkpoint.files[0]
         action, size = ("present", 0) if present else ("download", first.size or "")
-        where = present.path if present else first.urls[0]
+        where = present or first.urls[0]
         out.write(f"{checkpoint.name}\t{action}\t{size}\t{where}\n")
 
 

@@ -47,6 +47,7 @@ class ResultRun:
                     self._failed += isinstance(record, ImageFailure)
                     progress(self._done)
                     if self._strict and self._failed:
+                        output.complete = False
                         break
             finally:
                 output.write(writer.end())

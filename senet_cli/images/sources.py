@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import io
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -189,6 +190,8 @@ class SourceRequest:
             return Source(STDIN, _read_all(self.stdin))
         except ImageError as error:
             return Source(STDIN, problem=error)
+        except OSError as error:
+            return Source(STDIN, problem=_os_problem(error))
 
     def _from_folder(self, folder: str) -> Iterator[Source]:
         for source in walk(folder, recursive=self.recursive):
@@ -198,23 +201,59 @@ class SourceRequest:
                 self.skipped.add(source.name)
 
     def _from_pattern(self, pattern: str) -> Iterator[Source]:
-        """What the shell would make of it; `**` matches folders and their files, of which the files count."""
-        matches = sorted(glob.iglob(pattern, recursive=True), key=os.fsencode)
-        if not matches:
+        """What the shell would make of it, folders looked into; `**` matches files at any depth."""
+        found = False
+        for source in _deep_matches(pattern) if "**" in pattern else _matches(pattern):
+            found = True
+            if source.problem is None and os.path.isdir(source.name):
+                yield from self._from_folder(source.name)
+            else:
+                yield source
+        if not found:
             yield Source(pattern, problem=ImageError("missing", "no such file, and nothing matches it"))
-        for name in matches:
-            if not os.path.isdir(name):
-                yield Source(name)
-            elif "**" not in pattern:
-                yield from self._from_folder(name)
 
     def _from_list(self, list_file: str) -> Iterator[Source]:
         separator = b"\0" if self.null else b"\n"
-        if list_file == STDIN:
-            yield from map(Source.named, _entries(_chunks(self.stdin), separator))
-            return
-        with open(list_file, "rb", buffering=0) as file:
-            yield from map(Source.named, _entries(_chunks(file.fileno()), separator))
+        try:
+            if list_file == STDIN:
+                yield from map(Source.named, _entries(_chunks(self.stdin), separator))
+                return
+            with open(list_file, "rb", buffering=0) as file:
+                yield from map(Source.named, _entries(_chunks(file.fileno()), separator))
+        except OSError as error:
+            raise DiskError.from_os_error(error, f"reading the list `{list_file}`") from error
+
+
+def _matches(pattern: str) -> Iterator[Source]:
+    yield from map(Source, sorted(glob.iglob(pattern), key=os.fsencode))
+
+
+def _deep_matches(pattern: str) -> Iterator[Source]:
+    """Files that a pattern with `**` matches, by `walk`: Python's own way runs round in loops of links."""
+    parts = pattern.split("/")
+    plain = next(number for number, part in enumerate(parts) if glob.has_magic(part))
+    base = "/".join(parts[:plain])
+    top = base or ("/" if pattern.startswith("/") else ".")
+    for source in walk(top):
+        name = source.name.removeprefix("./") if top == "." else source.name
+        below = name.removeprefix(base).strip("/").split("/")
+        if source.problem or _fits(below, parts[plain:]):
+            yield replace(source, name=name)
+
+
+def _fits(names: Sequence[str], patterns: Sequence[str]) -> bool:
+    """True if a path matches, part by part; as in a shell, hidden names only if they are asked for."""
+    if not patterns:
+        return not names
+    first, *rest = patterns
+    if first == "**":
+        hidden = next((n for n, name in enumerate(names) if name.startswith(".")), len(names))
+        return (not rest and hidden == len(names)) or any(
+            _fits(names[n:], rest) for n in range(hidden + 1) if rest
+        )
+    if not names or (names[0].startswith(".") and not first.startswith(".")):
+        return False
+    return fnmatch.fnmatchcase(names[0], first) and _fits(names[1:], rest)
 
 
 def walk(folder: str, *, recursive: bool = True) -> Iterator[Source]:

@@ -133,9 +133,9 @@ class Cache:
         """As `find`, but the file is hashed in any case; a damaged one of a cache below is an error too."""
         return self._find(checkpoint, deep=True)
 
-    def holds(self, checkpoint: Checkpoint) -> bool:
-        """True if the checkpoint's file is there; nothing is hashed."""
-        return any(_is_there(path) for _, _, path in self._places(checkpoint))
+    def holds(self, checkpoint: Checkpoint) -> Path | None:
+        """Where the checkpoint's file is, or None; nothing is hashed, nothing is put aside."""
+        return next((path for _, _, path in self._places(checkpoint) if _is_there(path)), None)
 
     def _places(self, checkpoint: Checkpoint) -> Iterator[tuple[_Layer, CheckpointFile, Path]]:
         own = self._own.stamp(checkpoint.name)
@@ -152,6 +152,8 @@ class Cache:
             except FileNotFoundError:
                 continue
             except OSError as error:
+                if layer is not self._own and not deep:
+                    continue  # a cache below that cannot be read is as good as none
                 raise DiskError.from_os_error(error, f"reading `{path}`", _UNWRITABLE) from error
             known = (self._own.stamp(checkpoint.name), layer.stamp(checkpoint.name))
             if deep or stamp not in known:

@@ -43,11 +43,15 @@ class Output:
     Args:
         stream: open for text.
         name: for messages.
+
+    Attributes:
+        complete: set to False by a run that stops early; a file then keeps its partial name.
     """
 
     def __init__(self, stream: TextIO, name: str) -> None:
         self.stream = stream
         self._name = name
+        self.complete = True
 
     def write(self, text: str) -> None:
         """Write and flush.
@@ -71,19 +75,21 @@ def open_output(path: Path | None) -> Iterator[Output]:
     Raises:
         DiskError: the file cannot be written.
     """
-    if path is None:
+    if path is None or str(path) == "-":
         yield Output(_utf8(sys.stdout), "standard output")
         return
+    path = Path(os.path.realpath(path))  # what a link points to is meant, not the link
     special = path.exists() and not path.is_file()
     partial = path if special else path.with_name(path.name + ".partial")
     stream = _open(partial, path)
+    output = Output(stream, f"`{partial}`")
     try:
-        yield Output(stream, f"`{partial}`")
+        yield output
     except BaseException:
         with contextlib.suppress(OSError):
             stream.close()
         raise
-    _complete(stream, partial, path)
+    _complete(stream, partial, path if output.complete else partial)
 
 
 def _open(partial: Path, path: Path) -> TextIO:

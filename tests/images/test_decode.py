@@ -710,3 +710,17 @@ def test_random_damage_gives_an_image_or_an_error(
             assert time.monotonic() - begun < 3, f"seed {number}, attempt {attempt} took too long"
     capfd.readouterr()  # what libtiff prints
     assert min(outcomes["image"], outcomes["decode"], outcomes["format"]) > 500, outcomes
+
+
+@pytest.mark.parametrize("tag", [b"\x01\x28", b"\x02\x13"], ids=["resolution unit", "positioning"])
+def test_an_odd_tag_does_not_keep_an_image_from_being_turned(tag: bytes) -> None:
+    """Pillow's exif_transpose writes all tags anew, and fails at the odd one."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[int.from_bytes(tag)] = 1
+    file = io.BytesIO()
+    Image.new("RGB", (40, 20), "red").save(file, "JPEG", exif=exif)
+    number, text = tag + b"\x00\x03", tag + b"\x00\x02"
+    assert file.getvalue().count(number) == 1
+    odd = file.getvalue().replace(number, text)
+    assert decode(io.BytesIO(odd)).size == (20, 40)

@@ -378,6 +378,16 @@ def test_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert names(SourceRequest([pattern])) == expected, pattern
 
 
+def test_a_deep_pattern_does_not_run_round_in_loops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(tmp_path, "g/a.jpg", "g/b/c.jpg", "g/.hidden/d.jpg")
+    (tmp_path / "g" / "loop").symlink_to(".")
+    (tmp_path / "g" / "b" / "up").symlink_to("..")
+    monkeypatch.chdir(tmp_path)
+    assert names(SourceRequest(["g/**/*.jpg"])) == ["g/a.jpg", "g/b/c.jpg"]
+    assert names(SourceRequest(["**/c.jpg"])) == ["g/b/c.jpg"]
+    assert names(SourceRequest([f"{tmp_path}/g/**/b/*.jpg"])) == [f"{tmp_path}/g/b/c.jpg"]
+
+
 def test_a_pattern_that_nothing_matches_is_a_missing_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
