@@ -11,6 +11,7 @@ from types import FrameType
 from typing import NoReturn
 
 from senet_cli.errors import ExitCode, OutputClosed, SenetError, Terminated
+from senet_cli.settings import debugging
 
 
 def main() -> NoReturn:
@@ -23,7 +24,9 @@ def main() -> NoReturn:
 
 def _app() -> None:
     from senet_cli.cli.app import app
+    from senet_cli.writers.stream import checked_stdout
 
+    sys.stdout = checked_stdout(sys.stdout)
     app()
 
 
@@ -44,9 +47,22 @@ def run(application: Callable[[], None]) -> int:
     except Terminated:
         return ExitCode.TERMINATED
     except Exception as error:  # noqa: BLE001 - the last resort, which says that this is our fault
+        if code := _signal_behind(error):
+            return code
         _confess(error)
         return ExitCode.BUG
     return ExitCode.OK
+
+
+def _signal_behind(error: BaseException | None) -> ExitCode | None:
+    """The signal that is behind an error: some libraries wrap what interrupts their import."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return ExitCode.INTERRUPTED
+        if isinstance(error, Terminated):
+            return ExitCode.TERMINATED
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _as_code(code: object) -> int:
@@ -66,7 +82,7 @@ def _complain(error: SenetError) -> None:
 def _confess(error: Exception) -> None:
     from senet_cli.cli.console import say
 
-    if os.environ.get("SENET_DEBUG"):
+    if debugging():
         traceback.print_exc()
     say(f"error: this is a bug in senet: {type(error).__name__}: {error}", style="red")
     say("hint: run it again with SENET_DEBUG=1 and report what it prints.")
@@ -79,8 +95,9 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 def _flush() -> None:
     """What is still buffered may meet a closed pipe; that must not be Python's last words."""
     try:
-        sys.stdout.flush()
-    except OSError:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, OutputClosed, SenetError):
         _discard_stdout()
 
 

@@ -41,14 +41,16 @@ def create_model(
 
     Raises:
         SenetError: no such key or checkpoint, or a checkpoint that does not fit.
-        ValueError: a checkpoint together with other `in_channels` or without SE.
+        ValueError: `num_classes` or `in_channels` under 1, or a checkpoint that is of another structure.
     """
     from senet_cli.models.network import build_network
 
+    if in_channels < 1 or (num_classes is not None and num_classes < 1):
+        raise ValueError("num_classes and in_channels must be 1 or more")
     settings = Settings.from_environment()
     spec = load_manifest(settings.manifest).architecture(key).spec
     spec = replace(spec if se else spec.without_se(), in_channels=in_channels)
-    spec = spec.with_classes(num_classes or spec.classes)
+    spec = spec.with_classes(spec.classes if num_classes is None else num_classes)
     if checkpoint is None:
         return build_network(spec)
 
@@ -66,4 +68,4 @@ def create_model(
     if network.spec.classes != spec.classes:
         network.head = build_network(spec).head
         network.spec = spec
-    return network
+    return network.eval()

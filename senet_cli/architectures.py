@@ -88,12 +88,9 @@ class StemPool:
     ceil_mode: bool
 
     def out_size(self, size: int) -> int:
-        """Side of the output map; a window that would start beyond the input is dropped."""
+        """Side of the output map."""
         span = size + 2 * self.padding - 3
-        out = -(-span // 2) + 1 if self.ceil_mode else span // 2 + 1
-        if self.ceil_mode and (out - 1) * 2 >= size + self.padding:
-            out -= 1
-        return out
+        return (-(-span // 2) if self.ceil_mode else span // 2) + 1
 
 
 # --- residual blocks ----------------------------------------------------------------------------
@@ -101,7 +98,13 @@ class StemPool:
 
 @dataclass(frozen=True, slots=True)
 class BasicBlock:
-    """Two 3x3 convolutions, the first carries the stride."""
+    """Two 3x3 convolutions, the first carries the stride.
+
+    Args:
+        relu_before_se: True for one more ReLU, after the last batch norm, as in timm's `legacy_seresnet18`.
+    """
+
+    relu_before_se: bool = False
 
     expansion = 1
 
@@ -126,6 +129,7 @@ class Bottleneck:
     stride_in: Literal["conv1", "conv2"] = "conv2"
 
     expansion = 4
+    relu_before_se = False
 
     def convs(self, in_channels: int, width: int, stride: int) -> tuple[Conv, ...]:
         """Convolutions of the residual branch."""
@@ -146,6 +150,7 @@ class SENetBottleneck:
     base_width: int = 4
 
     expansion = 4
+    relu_before_se = False
 
     def convs(self, in_channels: int, width: int, stride: int) -> tuple[Conv, ...]:
         """Convolutions of the residual branch; the 3x3 carries the stride."""
@@ -220,6 +225,7 @@ class BlockShape:
     block: int
     convs: tuple[Conv, ...]
     shortcut: Conv | None
+    relu_before_se: bool
 
     @property
     def out_channels(self) -> int:
@@ -275,7 +281,7 @@ class ArchSpec:
                 convs = self.block.convs(channels, width, stride)
                 out_channels = convs[-1].out_channels
                 shortcut = self.shortcut.conv(channels, out_channels, stride)
-                yield BlockShape(stage, number, convs, shortcut)
+                yield BlockShape(stage, number, convs, shortcut, self.block.relu_before_se)
                 channels = out_channels
 
     def parameters(self) -> int:

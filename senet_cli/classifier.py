@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from senet_cli.architectures import ArchSpec
 from senet_cli.engines.base import Engine, Precision, auto_batch, resolve_device
-from senet_cli.errors import ImageError, ModelError, UsageError
+from senet_cli.errors import ImageError, UsageError
 from senet_cli.images.coerce import AnyImage, as_rgb
 from senet_cli.images.preprocess import to_pixels
-from senet_cli.labels import LabelSet, load_labels, numbered_labels
+from senet_cli.labels import LabelSet, check_labels, load_labels, numbered_labels
 from senet_cli.manifest import Architecture, Manifest, Preprocess, load_manifest
 from senet_cli.models.layouts import find_layout
 from senet_cli.records import Prediction
@@ -96,6 +96,7 @@ class Classifier:
         self.name = model.name
         self.preprocess = model.preprocess
         self.engine, spec = _engine(model, device, precision)
+        self.spec = spec
         self.labels = _labels(model, spec.classes)
         self.batch_size = auto_batch(self.engine.device, spec.multiply_adds(model.preprocess.crop))
 
@@ -120,6 +121,8 @@ class Classifier:
         """
         if top_k < 1:
             raise UsageError(f"top_k is {top_k}", "Use 1 or more.")
+        if isinstance(image, list | tuple) and not image:
+            return []
         if not isinstance(image, list | tuple):
             return self.rank(self._batched(self.engine.logits, [image])[0], top_k)
         return [self.rank(row, top_k) for row in self._batched(self.engine.logits, image)]
@@ -132,6 +135,8 @@ class Classifier:
             UsageError: something that is no image.
         """
         images = image if isinstance(image, list | tuple) else [image]
+        if not images:
+            return np.zeros((0, self.spec.feature_channels), np.float32)
         return self._batched(self.engine.features, images)
 
     def pixels(self, image: PILImage) -> NDArray[np.uint8]:
@@ -157,8 +162,6 @@ class Classifier:
     def _batched(
         self, function: Callable[[NDArray[np.uint8]], NDArray[np.float32]], images: Images
     ) -> NDArray[np.float32]:
-        if not images:
-            return np.zeros((0, 0), np.float32)
         starts = range(0, len(images), self.batch_size)
         groups = (images[start : start + self.batch_size] for start in starts)
         batches = (np.stack([self.pixels(as_rgb(image)) for image in group]) for group in groups)
@@ -184,6 +187,9 @@ def find_model(name: str, settings: Settings, notices: Notices | None = None) ->
     from senet_cli.store.install import ensure_installed
 
     checkpoint = load_manifest(settings.manifest).checkpoint(name)
+    for file in checkpoint.files:
+        find_layout(file.layout)  # what is wrong in a manifest shall not be found after the download
+    check_labels(checkpoint.labels, checkpoint.architecture.spec.classes)
     installed = ensure_installed(checkpoint, settings, notices)
     return Model(
         name=checkpoint.name,
@@ -227,9 +233,6 @@ def _engine(model: Model, device: str, precision: Precision) -> tuple[Engine, Ar
 
 def _labels(model: Model, classes: int) -> LabelSet:
     """The model's label set; for weights of one's own it is only a guess, which must fit their classes."""
-    labels = load_labels(model.labels)
-    if len(labels) == classes:
-        return labels
-    if model.layout is None:
+    if model.layout is None and len(load_labels(model.labels)) != classes:
         return numbered_labels(classes)
-    raise ModelError(f"the label set `{model.labels}` has {len(labels)} names for {classes} classes")
+    return check_labels(model.labels, classes)

@@ -124,8 +124,8 @@ def _stem(spec: ArchSpec) -> str:
 
 def _block(spec: ArchSpec) -> str:
     match spec.block:
-        case BasicBlock():
-            return "basic blocks"
+        case BasicBlock(relu_before_se=relu):
+            return "basic blocks with a ReLU before SE" if relu else "basic blocks"
         case Bottleneck(cardinality=groups, base_width=width, stride_in=stride_in):
             cardinality = f" {groups}x{width}d" if groups > 1 else ""
             return f"bottlenecks{cardinality}, stride in the {'1x1' if stride_in == 'conv1' else '3x3'}"

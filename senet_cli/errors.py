@@ -102,9 +102,18 @@ class NetworkError(SenetError):
 
 
 class DigestError(SenetError):
-    """Bytes arrived, but not the published ones."""
+    """Bytes arrived, but not the published ones.
+
+    Args:
+        message, hint: see `SenetError`.
+        sha256: what they hash to, where they all arrived.
+    """
 
     exit_code = ExitCode.DIGEST
+
+    def __init__(self, message: str, hint: str = "", *, sha256: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.sha256 = sha256
 
 
 class DiskError(SenetError):

@@ -41,6 +41,18 @@ def load_labels(name: str) -> LabelSet:
     return LabelSet(name, tuple(row[1] for row in rows), tuple(row[0] or None for row in rows))
 
 
+def check_labels(name: str, classes: int) -> LabelSet:
+    """The label set of a model with that many classes.
+
+    Raises:
+        ModelError: there is none of this name, or its size is another.
+    """
+    labels = load_labels(name)
+    if len(labels) != classes:
+        raise ModelError(f"the label set `{name}` has {len(labels)} names for {classes} classes")
+    return labels
+
+
 def numbered_labels(classes: int) -> LabelSet:
     """For a model whose classes have no known names: the indices as text."""
     return LabelSet("none", tuple(map(str, range(classes))), (None,) * classes)

@@ -52,7 +52,7 @@ def classify(
 ) -> Generator[Record, None, None]:
     """One record for each source, in order, as soon as its batch is done.
 
-    Memory holds at most two batches and what the decoding threads work on, however many sources there are.
+    Memory holds a few batches and what the decoding threads work on, however many sources there are.
     """
     with _decoded_ahead(sources, classifier, options) as batches:
         for batch in batches:
@@ -80,6 +80,8 @@ def _decode(source: Source, classifier: Classifier) -> Decoded:
             return Decoded(source.name, classifier.pixels(decode(file)))
     except ImageError as error:
         return Decoded(source.name, error)
+    except MemoryError:
+        return Decoded(source.name, ImageError("decode", "not enough memory"))
 
 
 # --- decoding ahead -----------------------------------------------------------------------------

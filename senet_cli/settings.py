@@ -10,6 +10,7 @@ from pathlib import Path
 from senet_cli.errors import DiskError, UsageError
 
 DEFAULT_MODEL = "seresnet50"
+_MAX_DIGITS = 9
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"", "0", "false", "no", "off"}
 
@@ -22,6 +23,7 @@ class Settings:
         cache: folder for downloaded checkpoints; it need not exist yet.
         manifest: a manifest that adds or replaces entries, or None.
         offline: True if no socket may be opened.
+        model: the one to use where none is named.
         cache_path: more caches below the user's own, which are only read.
         lock_timeout: seconds to wait for another process that fetches the same file.
     """
@@ -29,6 +31,7 @@ class Settings:
     cache: Path
     manifest: Path | None = None
     offline: bool = False
+    model: str = DEFAULT_MODEL
     cache_path: tuple[Path, ...] = ()
     lock_timeout: float = 600.0
 
@@ -52,12 +55,18 @@ class Settings:
             offline = _flag("SENET_OFFLINE", environment)
         below = filter(None, environment.get("SENET_CACHE_PATH", "").split(os.pathsep))
         return cls(
-            cache=_cache_root(environment),
+            cache=_folder(environment.get("SENET_CACHE")),
             manifest=manifest,
             offline=offline,
-            cache_path=tuple(Path(folder).expanduser() for folder in below),
+            model=environment.get("SENET_MODEL") or DEFAULT_MODEL,
+            cache_path=tuple(map(_folder, below)),
             lock_timeout=_seconds("SENET_LOCK_TIMEOUT", environment, default=600.0),
         )
+
+
+def debugging(environment: Mapping[str, str] = os.environ) -> bool:
+    """True if bugs of ours shall show their traceback."""
+    return environment.get("SENET_DEBUG", "").strip().lower() in _TRUE
 
 
 def _flag(name: str, environment: Mapping[str, str]) -> bool:
@@ -73,17 +82,18 @@ def _seconds(name: str, environment: Mapping[str, str], default: float) -> float
     text = environment.get(name, "").strip()
     if not text:
         return default
-    if not text.isdecimal():
-        raise UsageError(f"`{name}` is `{text}`", "Set it to a whole number of seconds.")
+    if not text.isdecimal() or len(text) > _MAX_DIGITS:
+        raise UsageError(f"`{name}` is `{text[:80]}`", "Set it to a whole number of seconds.")
     return float(text)
 
 
-def _cache_root(environment: Mapping[str, str]) -> Path:
-    if chosen := environment.get("SENET_CACHE"):
-        return Path(chosen).expanduser()
-    import platformdirs
-
+def _folder(chosen: str | None) -> Path:
+    """The folder that was chosen, or the user's own for caches."""
     try:
+        if chosen:
+            return Path(chosen).expanduser()
+        import platformdirs
+
         return Path(platformdirs.user_cache_dir("senet", appauthor=False))
     except (RuntimeError, KeyError) as error:
         raise DiskError(

@@ -15,6 +15,10 @@ from senet_cli.describe import architecture_facts, checkpoint_facts, checkpoint_
 from senet_cli.manifest import load_manifest
 from senet_cli.store.cache import Cache
 from senet_cli.writers.base import Output, open_output
+from senet_cli.writers.text import encodable_json, printable
+
+_TABLE_COLUMNS = ("name", "default", "top1", "size", "params_M", "GMACs", "MB", "cached")
+"""What fits a terminal; tsv and json have everything."""
 
 ListFormat = Literal["table", "tsv", "json"]
 FormatOption = Annotated[
@@ -32,8 +36,8 @@ def list_(
 ) -> None:
     """List the models, with accuracy and size.
 
-    A name before the dot alone (`seresnet50`) stands for the model that is its default. The tab-separated
-    form has a header.
+    The name before the dot alone (`seresnet50`) stands for the model with the star. The tab-separated form
+    has a header and more columns.
     """
     settings = opt.settings(manifest)
     catalogue = load_manifest(settings.manifest)
@@ -42,7 +46,7 @@ def list_(
     else:
         cache = Cache.from_settings(settings)
         facts = [
-            checkpoint_summary(entry, catalogue, cached=cache.holds(entry))
+            checkpoint_summary(entry, catalogue, cached=bool(cache.holds(entry)))
             for entry in catalogue.checkpoints.values()
         ]
     with open_output(None) as out:
@@ -60,18 +64,18 @@ def info(
     settings = opt.settings(manifest)
     catalogue = load_manifest(settings.manifest)
     checkpoint = catalogue.checkpoint(name)
-    cached = Cache.from_settings(settings).holds(checkpoint)
+    cached = bool(Cache.from_settings(settings).holds(checkpoint))
     facts = checkpoint_facts(checkpoint, catalogue, cached=cached)
     with open_output(None) as out:
-        out.write(
-            json.dumps(facts, indent=2, ensure_ascii=False) + "\n" if format == "json" else _text(facts)
-        )
+        out.write(_json(facts) if format == "json" else _text(facts))
 
 
 def _write(facts: Sequence[dict[str, Any]], style: ListFormat, out: Output) -> None:
     if style == "json":
-        out.write(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+        out.write(_json(facts))
         return
+    if style == "table":
+        facts = [_for_table(fact) for fact in facts]
     head = list(facts[0]) if facts else []
     rows = [[_cell(fact[key]) for key in head] for fact in facts]
     if style == "tsv":
@@ -86,12 +90,25 @@ def _write(facts: Sequence[dict[str, Any]], style: ListFormat, out: Output) -> N
         out.write("  ".join(aligned).rstrip() + "\n")
 
 
+def _for_table(fact: dict[str, Any]) -> dict[str, Any]:
+    """Fewer columns, shorter cells, and a star for a default: the name before the dot says for what."""
+    if "name" not in fact:
+        return fact
+    star, size = "*" if fact["default"] else None, fact["MB"]
+    short = {"default": star, "MB": round(size) if size and size >= 10 else size}
+    return {key: short.get(key, fact[key]) for key in _TABLE_COLUMNS}
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)
+    return printable(str(value))
+
+
+def _json(facts: object) -> str:
+    return encodable_json(json.dumps(facts, indent=1, ensure_ascii=False)) + "\n"
 
 
 def _text(facts: dict[str, Any], indent: str = "") -> str:
@@ -101,7 +118,7 @@ def _text(facts: dict[str, Any], indent: str = "") -> str:
         if isinstance(value, list) and value and isinstance(value[0], dict):
             lines += "".join(f"{title}\n{_text(item, indent + '  ')}" for item in value)
         elif isinstance(value, list):
-            lines += "".join(f"{title:22}{item}\n" for item in value)
+            lines += "".join(f"{title:22}{_cell(item)}\n" for item in value)
         elif value not in (None, ""):
             lines += f"{title:22}{_cell(value)}\n"
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
@@ -12,9 +13,9 @@ from senet_cli.writers.text import printable
 _STYLES = {"red": "31", "yellow": "33", "green": "32", "dim": "2"}
 
 
-def is_terminal(stream: TextIO) -> bool:
-    """True if a person reads the stream directly."""
-    return stream.isatty()
+def is_terminal(stream: TextIO | None) -> bool:
+    """True if a person reads the stream directly; False also where there is no stream at all."""
+    return stream is not None and stream.isatty()
 
 
 def colour_allowed(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
@@ -27,11 +28,14 @@ def colour_allowed(stream: TextIO, environment: Mapping[str, str] = os.environ) 
 
 
 def say(text: str, style: str = "") -> None:
-    """One line or more on standard error."""
+    """One line or more on standard error, if there is one."""
+    if sys.stderr is None:
+        return
     lines = "\n".join(printable(line) for line in text.split("\n"))
     if style and colour_allowed(sys.stderr):
         lines = f"\033[{_STYLES[style]}m{lines}\033[0m"
-    print(lines, file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints
+    with contextlib.suppress(OSError):  # words for people never decide how a run ends
+        print(lines, file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints
 
 
 def note(text: str, *, quiet: bool = False) -> None:
@@ -50,6 +54,8 @@ def mute_native_code() -> None:
 
     Python's own standard error goes on as before.
     """
+    if sys.stderr is None:
+        return
     own = os.dup(2)
     sys.stderr = os.fdopen(own, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
     nowhere = os.open(os.devnull, os.O_WRONLY)

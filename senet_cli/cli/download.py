@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import say
+from senet_cli.cli.console import note, say
 from senet_cli.cli.downloads import DownloadNotices
 from senet_cli.errors import CheckpointError, DigestError, SenetError, UsageError
 from senet_cli.manifest import Checkpoint, Manifest, load_manifest
@@ -52,16 +52,18 @@ def download(
     "present" or "download", the bytes to fetch and the address; with --print-urls what to fetch elsewhere for
     `senet download --all --from DIR` here.
     """
+    if dry_run + print_urls + (origin is not None) > 1:
+        raise UsageError("`--dry-run`, `--print-urls` and `--from` are three different things", "Give one.")
     settings = opt.settings(manifest, offline=offline)
     checkpoints = _chosen(names or [], load_manifest(settings.manifest), everything, origin)
     cache = Cache.from_settings(settings)
     notices = DownloadNotices(quiet=quiet, planned=checkpoints)
-    fetcher = Fetcher(cache, open_transport(offline=settings.offline), notices)
 
     def get(checkpoint: Checkpoint) -> Installed:
         if origin is not None:
             return import_file(checkpoint, cache, origin, notices)
-        return fetcher.fetch(checkpoint)
+        transport = open_transport(offline=settings.offline)
+        return Fetcher(cache, transport, notices).fetch(checkpoint)
 
     with open_output(None) as out:
         if print_urls:
@@ -71,9 +73,11 @@ def download(
             _tell_plan(checkpoints, cache, out)
             return
         with closing(notices):
-            errors = _get_all(checkpoints, cache, get, out)
-    if everything and origin and len(errors) < len(checkpoints):
-        errors = [error for error in errors if not isinstance(error, CheckpointError)]
+            got, errors = _get_all(checkpoints, cache, get, out)
+        if everything and origin and got:
+            errors = _without_absent(errors, got, quiet=quiet)
+    for error in errors:
+        say(f"error: {error}", style="red")
     if errors:
         raise typer.Exit(errors[0].exit_code)
 
@@ -82,10 +86,13 @@ def _chosen(names: list[str], manifest: Manifest, everything: bool, origin: Path
     if everything == bool(names):
         raise UsageError("name the models to download, or give --all", "`senet list` shows them.")
     if everything:
-        return list(manifest.checkpoints.values())
-    chosen = {c.name: c for c in map(manifest.checkpoint, names)}
+        chosen = dict(manifest.checkpoints)
+    else:
+        chosen = {c.name: c for c in map(manifest.checkpoint, names)}
     if len(chosen) > 1 and origin is not None and origin.is_file():
-        raise UsageError(f"`{origin}` is one file, but {len(chosen)} models are named", "Give the folder.")
+        raise UsageError(
+            f"`{origin}` is one file, but {len(chosen)} models are asked for", "Give the folder."
+        )
     return list(chosen.values())
 
 
@@ -110,10 +117,9 @@ def _print_urls(checkpoints: list[Checkpoint], out: Output) -> None:
 
 def _tell_plan(checkpoints: list[Checkpoint], cache: Cache, out: Output) -> None:
     for checkpoint in checkpoints:
-        present = _present(checkpoint, cache)
-        first = checkpoint.files[0]
+        present, first = cache.holds(checkpoint), checkpoint.files[0]
         action, size = ("present", 0) if present else ("download", first.size or "")
-        where = present.path if present else first.urls[0]
+        where = present or first.urls[0]
         out.write(f"{checkpoint.name}\t{action}\t{size}\t{where}\n")
 
 
@@ -122,17 +128,33 @@ def _get_all(
     cache: Cache,
     get: Callable[[Checkpoint], Installed],
     out: Output,
-) -> list[SenetError]:
+) -> tuple[list[Installed], list[SenetError]]:
     """Get one after the other; one that fails does not keep the others from arriving."""
+    got: list[Installed] = []
     errors: list[SenetError] = []
     for checkpoint in checkpoints:
         try:
-            installed = _present(checkpoint, cache) or get(checkpoint)
+            got.append(_present(checkpoint, cache) or get(checkpoint))
         except SenetError as error:
             if len(checkpoints) == 1:
                 raise
-            say(f"error: {error}", style="red")
             errors.append(error)
         else:
-            out.write(f"{checkpoint.name}\t{installed.path}\n")
-    return errors
+            out.write(f"{checkpoint.name}\t{got[-1].path}\n")
+    return got, errors
+
+
+def _without_absent(errors: list[SenetError], got: list[Installed], *, quiet: bool) -> list[SenetError]:
+    """What is left to complain of when a folder was asked for all models: not those that it does not hold.
+
+    A file of a common name (`model.safetensors`) that belongs to another model is no damaged one.
+    """
+    others = {installed.sha256 for installed in got}
+
+    def absent(error: SenetError) -> bool:
+        elsewhere = isinstance(error, DigestError) and error.sha256 in others
+        return elsewhere or isinstance(error, CheckpointError)
+
+    left = [error for error in errors if not absent(error)]
+    note(f"{len(errors) - len(left)} models have no file there", quiet=quiet or len(left) == len(errors))
+    return left

@@ -42,14 +42,14 @@ class DownloadNotices:
         self._all: TaskID | None = None
         self._one: TaskID | None = None
         self._name = ""
-        self._done = 0
+        self._done = self._had = 0
         self._size: int | None = None
         self._begun = self._told = 0.0
 
     def started(self, name: str, origin: str, size: int | None, done: int) -> None:
         """See `Notices`."""
         self._end_of_file()
-        self._name, self._done, self._size = name, done, size
+        self._name, self._done, self._had, self._size = name, done, done, size
         self._begun = self._told = self._clock()
         going_on = f", going on after {megabytes(done)}" if done else ""
         note(f"fetching {name} ({megabytes(size)}) from {origin}{going_on}", quiet=self._quiet)
@@ -86,7 +86,7 @@ class DownloadNotices:
         self._end_of_file()
         seconds = self._clock() - self._begun
         note(
-            f"installed {self._name}: {megabytes(self._done)} in {seconds:.1f} s, "
+            f"installed {self._name}: {megabytes(self._done - self._had)} in {seconds:.1f} s, "
             f"SHA-256 {installed.sha256[:16]}... verified",
             quiet=self._quiet,
         )
@@ -116,7 +116,7 @@ class DownloadNotices:
 
     def _pace(self) -> str:
         seconds = max(1e-6, self._clock() - self._begun)
-        speed = self._done / seconds
+        speed = (self._done - self._had) / seconds
         left = f", {(self._size - self._done) / speed:,.0f} s left" if self._size and speed else ""
         return f", {speed / 1e6:.1f} MB/s{left}"
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from senet_cli.errors import SenetError
 from senet_cli.settings import Settings
 
-Auto = Literal["auto"]
+_MAX_DIGITS = 9
 
 
 def auto_or_count(text: str) -> int | None:
     """`auto` (None) or a whole number from 1 on."""
     if text == "auto":
         return None
-    if not text.isdecimal() or int(text) < 1:
+    if not text.isdecimal() or len(text) > _MAX_DIGITS or int(text) < 1:
         raise typer.BadParameter(f"`{text}` is neither `auto` nor a whole number from 1 on")
     return int(text)
 

@@ -20,7 +20,7 @@ from senet_cli.cli import options as opt
 from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code, note
 from senet_cli.cli.downloads import DownloadNotices
 from senet_cli.cli.results import ResultRun
-from senet_cli.engines.base import Precision
+from senet_cli.engines.base import Precision, check_device
 from senet_cli.errors import NothingToClassifyError, UsageError
 from senet_cli.images.sources import Source, SourceRequest
 from senet_cli.settings import DEFAULT_MODEL, Settings
@@ -30,7 +30,7 @@ from senet_cli.writers.choose import make_writer
 if TYPE_CHECKING:
     from senet_cli.classifier import Classifier, Model
 
-_MAX_AUTO_JOBS = 8
+_MAX_AUTO_JOBS, _MAX_JOBS = 8, 256
 
 EPILOG = """Examples:
 
@@ -59,10 +59,9 @@ def predict(
             "--model",
             "-m",
             metavar="NAME",
-            envvar="SENET_MODEL",
             autocompletion=opt.complete_model,
             show_default=DEFAULT_MODEL,
-            help="Model, see `senet list`.",
+            help="Model, see `senet list`.  [env: SENET_MODEL]",
         ),
     ] = None,
     top_k: Annotated[
@@ -140,7 +139,9 @@ def predict(
     """
     if quiet and verbose:
         raise UsageError("`-q` and `-v` contradict each other", "Give one of them.")
+    check_device(device)
     chosen = _ModelChoice(model, weights, arch)
+    chosen.check()
     batch, threads = opt.auto_or_count(batch_size), opt.auto_or_count(jobs)
     request = SourceRequest(tuple(source or ()), from_file, null, recursive)
     request.check()
@@ -156,7 +157,7 @@ def predict(
         top_k=top_k,
         min_score=min_score,
         batch_size=batch or classifier.batch_size,
-        jobs=threads or min(_MAX_AUTO_JOBS, os.cpu_count() or 1),
+        jobs=min(threads or min(_MAX_AUTO_JOBS, os.cpu_count() or 1), _MAX_JOBS),
     )
     if verbose:
         note(f"{classifier.name} ({found.architecture.key}) from {found.path}")
@@ -166,8 +167,9 @@ def predict(
     style = format or _format_for(output, on_terminal=on_terminal)
     run = ResultRun(request, quiet=quiet, verbose=verbose, strict=strict)
     run.bar = not (on_terminal and is_terminal(sys.stderr))
+    writer = _writer(style, on_terminal=on_terminal)
     with open_output(output) as out, closing(classify(sources, classifier, options)) as records:
-        run.write(records, _writer(style, on_terminal=on_terminal), out)
+        run.write(records, writer, out)
     run.tell()
     raise typer.Exit(run.exit_code)
 
@@ -184,16 +186,19 @@ class _ModelChoice:
         from senet_cli.classifier import find_model, own_model
         from senet_cli.manifest import load_manifest
 
-        if self.weights is None and self.arch is None:
-            return find_model(self.name or DEFAULT_MODEL, settings, notices)
         if self.weights is None or self.arch is None:
+            return find_model(self.name or settings.model, settings, notices)
+        return own_model(self.weights, self.arch, load_manifest(settings.manifest))
+
+    def check(self) -> None:
+        """Find contradictions before any work is done."""
+        if (self.weights is None) != (self.arch is None):
             raise UsageError(
                 "`--weights FILE` and `--arch KEY` go together",
                 "`senet list --architectures` shows the keys.",
             )
-        if self.name is not None and "SENET_MODEL" not in os.environ:
+        if self.weights is not None and self.name is not None:
             raise UsageError("`-m` and `--weights` are two models", "Give one of them.")
-        return own_model(self.weights, self.arch, load_manifest(settings.manifest))
 
 
 def _load(model: Model, device: str, precision: Precision) -> Classifier:
@@ -208,15 +213,16 @@ def _load(model: Model, device: str, precision: Precision) -> Classifier:
 def _at_least_one(request: SourceRequest) -> Iterator[Source]:
     """The stream, after making sure, before a model is fetched, that it holds something."""
     stream = request.stream()
-    first = next(stream, None)
-    if first is None:
-        skipped = request.skipped.count
-        seen = f" ({skipped} files there have no image extension)" if skipped else ""
-        raise NothingToClassifyError(
-            f"no images were found{seen}",
-            "A file named explicitly is tried whatever its extension.",
-        )
-    return itertools.chain([first], stream)
+    unmatched: list[Source] = []
+    for source in stream:
+        if not source.unmatched:
+            return itertools.chain(unmatched, [source], stream)
+        unmatched.append(source)
+    skipped = request.skipped.count
+    seen = f" ({skipped} files there have no image extension)" if skipped else ""
+    raise NothingToClassifyError(
+        f"no images were found{seen}", "A file named explicitly is tried whatever its extension."
+    )
 
 
 def _format_for(output: Path | None, *, on_terminal: bool) -> Format:

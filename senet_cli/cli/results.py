@@ -47,6 +47,7 @@ class ResultRun:
                     self._failed += isinstance(record, ImageFailure)
                     progress(self._done)
                     if self._strict and self._failed:
+                        output.complete = False
                         break
             finally:
                 output.write(writer.end())
@@ -61,8 +62,9 @@ class ResultRun:
             )
         skipped = self._request.skipped
         if skipped.count:
+            files = "file" if skipped.count == 1 else "files"
             note(
-                f"{skipped.count:,} files without an image extension were passed over, "
+                f"passed over {skipped.count:,} {files} without an image extension, "
                 f"such as {skipped.example}",
                 quiet=self._quiet,
             )

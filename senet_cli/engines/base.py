@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from senet_cli.errors import DeviceError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
@@ -56,6 +57,16 @@ class DeviceFacts:
         return ", ".join(devices)
 
 
+def check_device(request: str) -> None:
+    """Make sure that a request names a device at all.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", request):
+        raise UsageError(f"`{request[:80]}` is no device", "Use auto, cpu, cuda, cuda:N or mps.")
+
+
 def resolve_device(request: str, facts: DeviceFacts) -> str:
     """The device for a request: "auto" takes CUDA, then MPS, then the CPU; anything else is taken literally.
 
@@ -63,15 +74,13 @@ def resolve_device(request: str, facts: DeviceFacts) -> str:
         UsageError: not the name of a device.
         DeviceError: a device that this machine does not have.
     """
+    check_device(request)
     if request == "auto":
         return "cuda:0" if facts.cuda else "mps" if facts.mps else "cpu"
-    match = re.fullmatch(r"cpu|mps|cuda(:(?P<number>\d{1,3}))?", request)
-    if not match:
-        raise UsageError(f"`{request}` is no device", "Use auto, cpu, cuda, cuda:N or mps.")
     if request == "mps" and not facts.mps:
         raise _unavailable(request, facts)
     if request.startswith("cuda"):
-        number = int(match["number"] or 0)
+        number = int(request.partition(":")[2] or 0)
         if number >= facts.cuda:
             raise _unavailable(request, facts)
         return f"cuda:{number}"

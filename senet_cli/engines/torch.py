@@ -80,9 +80,15 @@ class _device_errors:  # noqa: N801 - reads as a statement
         return None
 
     def __exit__(self, kind: type | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, torch.OutOfMemoryError):
+        if isinstance(error, torch.OutOfMemoryError) or _is_out_of_memory(error):
             raise DeviceError(
                 f"`{self.device}` is out of memory", "Use a smaller --batch-size, or --device cpu."
             ) from error
         if isinstance(error, torch.AcceleratorError):
             raise DeviceError(f"`{self.device}` failed: {error}", "Try --device cpu.") from error
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    """The CPU's allocator, MPS and some CUDA libraries tell it in words only."""
+    words = ("not enough memory", "can't allocate memory", "out of memory", "ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)

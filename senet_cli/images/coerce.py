@@ -25,7 +25,7 @@ def as_rgb(image: AnyImage) -> Image.Image:
         UsageError: something that is no image.
     """
     if isinstance(image, str | os.PathLike):
-        with Source(os.fspath(image)).open() as file:
+        with Source.named(os.fspath(image)).open() as file:
             return decode(file)
     if isinstance(image, Image.Image):
         return upright_rgb(image)

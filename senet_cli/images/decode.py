@@ -3,7 +3,8 @@
 Rules, each tested:
     formats      only `FORMATS`; the first frame or page of an animated or multi-page file
     orientation  the EXIF orientation is applied
-    16 bit       integers deeper than 8 bits are taken as 0..65535 and divided by 257
+    16 bit       gray integers deeper than 8 bits are taken as 0..65535 and divided by 257; of 16-bit colours
+                 Pillow reads the upper byte
     float        values are taken as 0..255 and clipped
     CMYK, LAB    Pillow's conversion
     palette      looked up
@@ -23,7 +24,6 @@ from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
     Image,
-    ImageOps,
     JpegImagePlugin,
     PngImagePlugin,
     PpmImagePlugin,
@@ -53,6 +53,16 @@ _AVAILABLE = tuple(name for name in FORMATS if name in Image.OPEN)
 """Without those that this build of Pillow lacks."""
 
 _ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns an image upright, by the value of the EXIF tag."""
 _BROKEN = (
     OSError,
     ValueError,
@@ -65,6 +75,8 @@ _BROKEN = (
     OverflowError,
     MemoryError,
     RuntimeError,
+    AssertionError,
+    ArithmeticError,
     struct.error,
     zlib.error,
 )
@@ -84,7 +96,7 @@ def decode(file: BinaryIO) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise ImageError("too_large", str(error)) from error
     except _BROKEN as error:
-        raise ImageError("decode", _reason(error)) from error
+        raise _broken(error) from error
     with image:
         return upright_rgb(image)
 
@@ -101,16 +113,19 @@ def upright_rgb(image: Image.Image) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise ImageError("too_large", str(error)) from error
     except _BROKEN as error:
-        raise ImageError("decode", _reason(error)) from error
+        raise _broken(error) from error
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The image as its EXIF orientation wants it; unreadable EXIF is no reason to lose an image."""
+    """The image as its EXIF orientation wants it; unreadable EXIF is no reason to lose an image.
+
+    Pillow's own `exif_transpose` also writes the EXIF anew, and fails where any other tag is odd.
+    """
     try:
-        turned = image.getexif().get(_ORIENTATION, 1) != 1
-        return ImageOps.exif_transpose(image) if turned else image
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     except _BROKEN:
         return image
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -128,8 +143,12 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _from_deep_integers(image: Image.Image) -> Image.Image:
-    values = np.asarray(image).astype(np.int64).clip(0, 65535)
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
+    values = np.asarray(image).astype(np.int64)
+    gray = ((values.clip(0, 65535) + 128) // 257).astype(np.uint8)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        gray[values == transparent] = 255
+    return Image.fromarray(gray).convert("RGB")
 
 
 def _over_white(image: Image.Image) -> Image.Image:
@@ -146,6 +165,10 @@ def _unidentified(file: BinaryIO) -> ImageError:
     return ImageError("format", f"not an image of a format that is read ({names}), or damaged")
 
 
-def _reason(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return f"damaged image: {text}" if not isinstance(error, MemoryError) else "not enough memory"
+def _broken(error: Exception) -> ImageError:
+    """Pillow's own errors carry no number; with one, it is the disk or the network that failed."""
+    if isinstance(error, MemoryError):
+        return ImageError("decode", "not enough memory")
+    if isinstance(error, OSError) and error.errno:
+        return ImageError("unreadable", error.strerror or str(error))
+    return ImageError("decode", f"damaged image: {str(error).strip() or type(error).__name__}")

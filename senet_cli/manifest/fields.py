@@ -10,6 +10,8 @@ from typing import Any, NoReturn, TypeVar
 from senet_cli.errors import DiskError, ManifestError
 
 T = TypeVar("T")
+_SHOWN = 80
+"""Characters of a value or name that messages show."""
 
 
 def read_json(path: Path) -> Fields:
@@ -109,7 +111,8 @@ class Fields:
     def choice(self, name: str, options: tuple[T, ...], default: Any = ...) -> T:
         """One of `options`."""
         value = self.take(name, default)
-        if value is not default and value not in options:
+        same = any(value == option and type(value) is type(option) for option in options)
+        if value is not default and not same:
             allowed = ", ".join(map(str, options))
             self.fail(f"`{name}` is {_kind(value)}; it must be one of {allowed}")
         return value  # type: ignore[no-any-return]
@@ -147,7 +150,7 @@ class Fields:
 
     def child(self, name: str) -> Fields:
         """An object within this one."""
-        return Fields(self.take(name), f"{self.where}: {name}")
+        return Fields(self.take(name), f"{self.where}: {name[:_SHOWN]}")
 
     def optional_child(self, name: str) -> Fields | None:
         """An object within this one, or None where the field is null or not there."""
@@ -176,7 +179,7 @@ class Fields:
     def done(self) -> None:
         """Fail if a field was not taken: nothing in a manifest is silently ignored."""
         if self._data:
-            names = ", ".join(f"`{name}`" for name in sorted(map(str, self._data)))
+            names = ", ".join(f"`{name[:_SHOWN]}`" for name in sorted(self._data)[:5])
             self.fail(f"unknown field {names}")
 
 
@@ -185,5 +188,8 @@ def _is_number(value: object, low: float, high: float) -> bool:
 
 
 def _kind(value: object) -> str:
-    text = json.dumps(value, default=str)
-    return f"`{text[:60]}...`" if len(text) > 60 else f"`{text}`"
+    try:
+        text = json.dumps(value, default=str)
+    except (RecursionError, ValueError):
+        return f"a {type(value).__name__} beyond words"
+    return f"`{text[:_SHOWN]}...`" if len(text) > _SHOWN else f"`{text}`"

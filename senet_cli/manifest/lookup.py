@@ -68,13 +68,15 @@ class Manifest:
         kept = {
             name: replace(checkpoint, aliases=tuple(a for a in checkpoint.aliases if a not in claimed))
             for name, checkpoint in self.checkpoints.items()
+            if name not in claimed
         }
-        defaults = {family: target for family, target in self.defaults.items() if family not in claimed}
-        return Manifest(
-            self.architectures | other.architectures,
-            kept | other.checkpoints,
-            defaults | other.defaults,
-        )
+        known = kept | other.checkpoints
+        families = {
+            family: target
+            for family, target in self.defaults.items()
+            if family not in claimed and target in known
+        }
+        return Manifest(self.architectures | other.architectures, known, families | other.defaults)
 
     def _targets(self) -> dict[str, str]:
         aliases = {alias: c.name for c in self.checkpoints.values() for alias in c.aliases}
@@ -117,8 +119,8 @@ def parse_manifest(fields: Fields, base: Manifest | None = None) -> Manifest:
         ManifestError: a rule is broken.
     """
     schema = fields.take("schema")
-    if schema != SCHEMA:
-        fields.fail(f"`schema` is {schema!r}; this version of senet reads {SCHEMA}: update senet")
+    if type(schema) is not int or schema != SCHEMA:
+        fields.fail(f"`schema` is not {SCHEMA}, the one that this version of senet reads: update senet")
     fields.take("$schema", None)
     architectures = {key: parse_architecture(key, child) for key, child in fields.children("architectures")}
     known = (base.architectures if base else {}) | architectures
@@ -141,7 +143,7 @@ def _defaults(fields: Fields, targets: dict[str, Checkpoint]) -> dict[str, str]:
     for family in child.left():
         target = child.text(family)
         if target not in targets:
-            child.fail(f"`{family}` stands for `{target}`, which is no checkpoint")
+            child.fail(f"`{family[:80]}` stands for `{target[:80]}`, which is no checkpoint")
         defaults[parse_name(family, child)] = target
     return defaults
 

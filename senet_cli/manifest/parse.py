@@ -46,21 +46,25 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _MAX_FILE = 4 * 2**30
 
 
-def parse_name(text: str, fields: Fields) -> EntryName:
-    """A checkpoint's name, safe as part of a file name on every system."""
+def parse_name(text: str, fields: Fields, field: str = "") -> EntryName:
+    """A checkpoint's name, safe as part of a file name on every system; `field` is where it stands."""
     if not _NAME.fullmatch(text) or text.partition(".")[0] in _WINDOWS_DEVICES:
-        fields.fail(f"`{text[:80]}` is not a name: use a-z, 0-9, `_`, `-` and at most one `.`")
+        where = f"`{field}`: " if field else ""
+        fields.fail(f"{where}`{text[:80]}` is not a name: use a-z, 0-9, `_`, `-` and at most one `.`")
     return EntryName(text)
 
 
 def parse_architecture(key: str, fields: Fields) -> Architecture:
     """One value of `architectures`."""
     parse_name(key, fields)
+    spec = _spec(fields)
+    if problem := _impossible(spec):
+        fields.fail(f"`block`: {problem}")
     architecture = Architecture(
         key=key,
-        spec=_spec(fields),
+        spec=spec,
         preprocess=parse_preprocess(fields.child("preprocess")),
-        labels=parse_name(fields.text("labels"), fields),
+        labels=parse_name(fields.text("labels"), fields, "labels"),
     )
     fields.done()
     return architecture
@@ -83,6 +87,17 @@ def _spec(fields: Fields) -> ArchSpec:
         classes=fields.integer("classes", 1, 1_000_000),
         dropout=fields.number("dropout", 0, 0.99, 0.0),
     )
+
+
+def _impossible(spec: ArchSpec) -> str | None:
+    """What no network can be, though each number by itself may stand."""
+    for block in spec.blocks():
+        for conv in (*block.convs, *([block.shortcut] if block.shortcut else [])):
+            if conv.in_channels < 1 or conv.out_channels < 1:
+                return f"stage {block.stage} would have a convolution without channels"
+            if conv.in_channels % conv.groups or conv.out_channels % conv.groups:
+                return f"{conv.groups} groups do not divide the channels of stage {block.stage}"
+    return None
 
 
 def _whole(parse: Callable[[Fields], T], fields: Fields) -> T:
@@ -114,8 +129,8 @@ def _pool(fields: Fields) -> StemPool:
     return StemPool(padding=fields.choice("padding", (0, 1)), ceil_mode=fields.flag("ceil_mode"))
 
 
-def _basic(_: Fields) -> BasicBlock:
-    return BasicBlock()
+def _basic(fields: Fields) -> BasicBlock:
+    return BasicBlock(relu_before_se=fields.flag("relu_before_se", False))
 
 
 def _bottleneck(fields: Fields) -> Bottleneck:
@@ -171,7 +186,7 @@ def parse_checkpoint(name: str, fields: Fields, architectures: Mapping[str, Arch
     """One value of `checkpoints`, with its architecture looked up."""
     key = fields.text("architecture")
     if key not in architectures:
-        fields.fail(f"`architecture` is `{key}`, which `architectures` does not have")
+        fields.fail(f"`architecture` is `{key[:80]}`, which `architectures` does not have")
     architecture = architectures[key]
     if classes := fields.integer("classes", 1, 1_000_000, None):
         architecture = replace(architecture, spec=architecture.spec.with_classes(classes))
@@ -179,7 +194,7 @@ def parse_checkpoint(name: str, fields: Fields, architectures: Mapping[str, Arch
         name=parse_name(name, fields),
         publisher=fields.text("publisher"),
         architecture=architecture,
-        labels=parse_name(fields.text("labels", architecture.labels), fields),
+        labels=parse_name(fields.text("labels", architecture.labels), fields, "labels"),
         preprocess=parse_preprocess(fields.child("preprocess")),
         files=fields.each("files", _file),
         metrics=fields.each("metrics", _metric, []),
@@ -210,7 +225,7 @@ def _file(fields: Fields) -> CheckpointFile:
         digest=_digest(fields),
         size=fields.integer("bytes", 1, _MAX_FILE, None),
         format=fields.choice("format", ("safetensors", "torch")),
-        layout=parse_name(fields.text("layout"), fields),
+        layout=parse_name(fields.text("layout"), fields, "layout"),
         seen=_date(fields),
     )
 
@@ -228,13 +243,14 @@ def _date(fields: Fields) -> str | None:
 def _check_url(url: str, fields: Fields) -> None:
     try:
         parts = urlsplit(url)
-        host = parts.hostname
-        parts.port  # noqa: B018 - a property that checks
+        host, _ = parts.hostname, parts.port
     except ValueError as error:
-        fields.fail(f"`{url[:80]}` is not an address: {error}")
+        fields.fail(f"an address in `urls` is none: {error}")
+    if "@" in parts.netloc:
+        fields.fail("an address in `urls` holds a user name or password")
     secure = parts.scheme == "https" and host
     local = parts.scheme == "file" or (parts.scheme == "http" and host in _LOOPBACK)
-    if not (secure or local) or parts.username or not url.isprintable() or " " in url:
+    if not (secure or local) or not url.isprintable() or " " in url:
         fields.fail(f"`{url[:80]}`: addresses must be https (http only on loopback, or file:)")
 
 

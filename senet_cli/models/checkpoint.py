@@ -7,7 +7,9 @@ For an entry of the manifest the caller has verified the digest before.
 from __future__ import annotations
 
 import pickle
+import re
 import struct
+import warnings
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,6 +25,23 @@ from senet_cli.models.network import SENetwork, network_from_state
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 _SHOWN_KEYS = 5
+_HOLDS_CODE = re.compile("unsupported (global|class)|torchscript", re.IGNORECASE)
+_UNREADABLE = (
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    struct.error,
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    AssertionError,
+    OverflowError,
+    MemoryError,
+)
+"""What torch's reader raises for damaged files; this module is the one place that catches so much."""
 
 
 def load_network(path: Path, spec: ArchSpec, layout: KeyLayout) -> SENetwork:
@@ -102,15 +121,15 @@ def _load_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _load_torch(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "weights_only" in str(error).lower() or "unsupported" in str(error).lower():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch warns of is an error here anyway
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
+        if _HOLDS_CODE.search(str(error)):
             raise CheckpointError(
                 f"`{path}` holds more than tensors (pickled code or classes), so it is not loaded",
                 "Save its state_dict() with safetensors or torch.save and use that file.",
             ) from error
-        raise _damaged(path, error) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise _damaged(path, error) from error
 
 
@@ -132,7 +151,14 @@ def _unwrap(data: Any, path: Path) -> dict[str, Tensor]:
     strangers = [key for key, value in data.items() if not isinstance(value, Tensor)]
     if strangers:
         raise CheckpointError(f"`{path}` holds values that are no tensors: {_some(strangers)}")
+    if odd := [key for key, value in data.items() if not _is_plain(value)]:
+        raise CheckpointError(f"`{path}` holds tensors that are sparse, quantised or empty: {_some(odd)}")
     return {str(key): value for key, value in data.items()}
+
+
+def _is_plain(value: Tensor) -> bool:
+    """True for numbers in memory: not sparse, not quantised, not without any (meta)."""
+    return value.layout == torch.strided and not value.is_quantized and not value.is_meta
 
 
 def _strip_data_parallel(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -196,9 +222,8 @@ def to_our_keys(
         else:
             state[key] = fitted
     if missing or rest or misshapen:
-        raise _misfit(path, layout, tensors, missing, list(rest), misshapen)
-    _check_values(state, path)
-    return {key: value if _is_counter(key) else value.float() for key, value in state.items()}
+        raise _misfit(path, spec, layout, missing, list(rest), misshapen)
+    return _as_float(state, path)
 
 
 def _their_key(layout: KeyLayout, key: str) -> str | None:
@@ -220,23 +245,25 @@ def _fit(value: Tensor, shape: torch.Size) -> Tensor | None:
     return None
 
 
-def _check_values(state: dict[str, Tensor], path: Path) -> None:
+def _as_float(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     weights = {key: value for key, value in state.items() if not _is_counter(key)}
     if odd := [f"{key} ({value.dtype})" for key, value in weights.items() if not value.is_floating_point()]:
         raise CheckpointError(f"`{path}` holds weights that are not floating point: {_some(odd)}")
+    weights = {key: value.float() for key, value in weights.items()}
     if odd := [key for key, value in weights.items() if not bool(torch.isfinite(value).all())]:
         raise CheckpointError(f"`{path}` holds weights that are infinite or not a number: {_some(odd)}")
+    return state | weights
 
 
 def _misfit(
     path: Path,
+    spec: ArchSpec,
     layout: KeyLayout,
-    found: Iterable[str],
     missing: list[str],
     left_over: list[str],
     misshapen: list[str],
 ) -> CheckpointError:
-    if _se_keys(layout, missing) and not _se_keys(layout, found):
+    if _is_plain_twin(spec, layout, missing, left_over):
         return CheckpointError(
             f"`{path}` has no squeeze-and-excitation weights: it looks like a plain network without them",
             f"Missing: {_some(_se_keys(layout, missing))}",
@@ -254,6 +281,19 @@ def _misfit(
         f"`{path}` does not fit the architecture; tensors " + "; ".join(problems),
         "Is it the right --arch? `senet list --architectures` shows the keys.",
     )
+
+
+def _is_plain_twin(spec: ArchSpec, layout: KeyLayout, missing: list[str], left_over: list[str]) -> bool:
+    """True if the convolutions of all blocks are there, but no SE, and nothing else that could be it.
+
+    Shortcuts may be missing: some plain CIFAR networks have none with weights.
+    """
+    lacking = _se_keys(layout, missing)
+    shortcut = layout.parts["shortcut.conv"].partition(".")[0]
+    inside = [layout.block.format(stage=b.stage, block=b.block) + "." for b in spec.blocks()]
+    whole = [key for key in missing if key not in lacking and f".{shortcut}." not in key]
+    others = [key for key in (*whole, *left_over) if any(key.startswith(block) for block in inside)]
+    return bool(lacking) and not others
 
 
 def _se_keys(layout: KeyLayout, keys: Iterable[str]) -> list[str]:

@@ -79,7 +79,7 @@ class Projection(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """relu(se(branch(x)) + shortcut(x)), with ReLU between the branch's convolutions.
+    """relu(se(branch(x)) + shortcut(x)); the branch has ReLU between its convolutions, rarely after the last.
 
     Args:
         shape: the block's convolutions and shortcut.
@@ -89,6 +89,7 @@ class ResidualBlock(nn.Module):
     def __init__(self, shape: BlockShape, se: SqueezeExcite | None) -> None:
         super().__init__()
         self.depth = len(shape.convs)
+        self.relus = self.depth if shape.relu_before_se else self.depth - 1
         for number, conv in enumerate(shape.convs, start=1):
             self.add_module(f"conv{number}", conv2d(conv))
             self.add_module(f"norm{number}", nn.BatchNorm2d(conv.out_channels))
@@ -105,6 +106,6 @@ class ResidualBlock(nn.Module):
         branch = x
         for number in range(1, self.depth + 1):
             branch = self.get_submodule(f"norm{number}")(self.get_submodule(f"conv{number}")(branch))
-            if number < self.depth:
+            if number <= self.relus:
                 branch = functional.relu(branch, inplace=True)
         return functional.relu(self.se(branch) + self.shortcut(x), inplace=True)

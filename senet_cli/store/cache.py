@@ -87,7 +87,10 @@ class _Layer:
         if known and file.digest.matches(known.sha256):
             return [self.blob(known.sha256, file)]
         pattern = self.blob(f"{file.digest.value}*", file)
-        return sorted(path for path in self.checkpoints.glob(pattern.name) if _SHA256.fullmatch(path.stem))
+        try:
+            return sorted(p for p in self.checkpoints.glob(pattern.name) if _SHA256.fullmatch(p.stem))
+        except OSError:  # what may not be looked into holds nothing for us
+            return []
 
 
 class Cache:
@@ -130,9 +133,9 @@ class Cache:
         """As `find`, but the file is hashed in any case; a damaged one of a cache below is an error too."""
         return self._find(checkpoint, deep=True)
 
-    def holds(self, checkpoint: Checkpoint) -> bool:
-        """True if the checkpoint's file is there; nothing is hashed."""
-        return any(path.exists() for _, _, path in self._places(checkpoint))
+    def holds(self, checkpoint: Checkpoint) -> Path | None:
+        """Where the checkpoint's file is, or None; nothing is hashed, nothing is put aside."""
+        return next((path for _, _, path in self._places(checkpoint) if _is_there(path)), None)
 
     def _places(self, checkpoint: Checkpoint) -> Iterator[tuple[_Layer, CheckpointFile, Path]]:
         own = self._own.stamp(checkpoint.name)
@@ -149,6 +152,8 @@ class Cache:
             except FileNotFoundError:
                 continue
             except OSError as error:
+                if layer is not self._own and not deep:
+                    continue  # a cache below that cannot be read is as good as none
                 raise DiskError.from_os_error(error, f"reading `{path}`", _UNWRITABLE) from error
             known = (self._own.stamp(checkpoint.name), layer.stamp(checkpoint.name))
             if deep or stamp not in known:
@@ -266,6 +271,15 @@ class Cache:
             write_atomically(path, json.dumps(asdict(stamp)).encode())
         except OSError as error:
             raise DiskError.from_os_error(error, f"writing `{path}`", _UNWRITABLE) from error
+
+
+def _is_there(path: Path) -> bool:
+    """False also where one may not look, or cannot."""
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _delete(paths: Iterable[Path]) -> int:

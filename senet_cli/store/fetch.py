@@ -158,8 +158,9 @@ class Fetcher:
                 partial.append(chunk)
                 self.notices.advanced(len(chunk))
             if size is not None and partial.size < size:
+                kind = _kind(incoming.content_type)
                 raise TransferError(
-                    f"{short(url)}: only {partial.size:,} of {size:,} bytes arrived", tries=TEMPORARY
+                    f"{short(url)}: only {partial.size:,} of {size:,} bytes arrived{kind}", tries=TEMPORARY
                 )
             return incoming.content_type
 
@@ -177,7 +178,7 @@ def check_announced(incoming: Incoming, file: CheckpointFile, origin: str) -> in
     """
     size = incoming.size if incoming.size is not None else file.size
     if size is not None and (size > file.max_bytes or (file.size and size != file.size)):
-        kind = f" ({incoming.content_type})" if incoming.content_type else ""
+        kind = _kind(incoming.content_type)
         wanted = f"{file.size:,}" if file.size else f"at most {file.max_bytes:,}"
         raise DigestError(f"{origin}: the server announces {size:,} bytes{kind}, published are {wanted}")
     return size
@@ -197,11 +198,17 @@ def check_space(folder: Path, size: int) -> None:
 
 def wrong_digest(sha256: str, file: CheckpointFile, origin: str, content_type: str = "") -> DigestError:
     """The error for bytes that are not the published ones."""
-    kind = f" (the server calls it {content_type})" if content_type.startswith("text/") else ""
+    kind = _kind(content_type)
     return DigestError(
         f"{origin}: these are not the published bytes{kind}: SHA-256 {sha256}, published {file.digest}",
         "Nothing was installed. The file is damaged or was replaced; get it elsewhere and use --from FILE.",
+        sha256=sha256,
     )
+
+
+def _kind(content_type: str) -> str:
+    """Said only where it explains something: a login page in place of the file."""
+    return f" (the server calls it {content_type})" if content_type.startswith("text/") else ""
 
 
 @contextlib.contextmanager

@@ -76,11 +76,14 @@ def _import(
         source = path.open("rb")
     except OSError as error:
         raise DiskError.from_os_error(error, f"reading `{path}`") from error
-    with source, disk_errors(cache.root), claimed(cache.partials, file.digest.value, locked=False) as partial:
-        partial.restart()
+    with (
+        source,
+        disk_errors(cache.root),
+        claimed(cache.partials, file.digest.value, locked=False, adopt=False) as partial,
+    ):
         size = path.stat().st_size
-        if size > file.max_bytes:
-            raise DigestError(f"{path}: {size:,} bytes, published are {file.max_bytes:,}")
+        if size > file.max_bytes or (file.size and size != file.size):
+            raise DigestError(f"{path}: {size:,} bytes, published are {file.size or file.max_bytes:,}")
         check_space(cache.partials, size)
         notices.started(checkpoint.name, str(path), size, 0)
         for chunk in chunks_of(source):

@@ -38,5 +38,7 @@ def advisory_lock(path: Path, timeout: float, waiting: Callable[[], None]) -> It
         yield lock.is_locked
     finally:
         with contextlib.suppress(OSError):
+            if lock.is_locked:
+                path.unlink(missing_ok=True)  # while it is held: another holder's file is not ours to remove
+        with contextlib.suppress(OSError):
             lock.release()
-            path.unlink(missing_ok=True)

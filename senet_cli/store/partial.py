@@ -128,12 +128,13 @@ class Partial:
 
 
 @contextlib.contextmanager
-def claimed(folder: Path, key: str, *, locked: bool) -> Iterator[Partial]:
+def claimed(folder: Path, key: str, *, locked: bool, adopt: bool = True) -> Iterator[Partial]:
     """The partial file for `key`: one that was left behind, or a new one.
 
     Args:
         folder: where partial files lie; made if necessary.
         key: hexadecimal, names the bytes that are wanted.
+        adopt: False for a new file in any case; what was left behind stays as it is.
         locked: True if this process holds the lock for `key`: then files of other hosts are left behind too.
 
     Raises:
@@ -144,7 +145,8 @@ def claimed(folder: Path, key: str, *, locked: bool) -> Iterator[Partial]:
     path = folder / f"{key}.{_host()}-{os.getpid()}-{token}.part"
     _living_tokens.add(token)
     try:
-        _adopt_largest(folder, key, path, locked=locked)
+        if adopt:
+            _adopt_largest(folder, key, path, locked=locked)
         partial = Partial(_open_own(path), path)
         try:
             yield partial

@@ -312,8 +312,8 @@ def _local_file(url: str) -> Iterator[Incoming]:
     path = url2pathname(urlsplit(url).path)
     try:
         file = open(path, "rb")  # noqa: SIM115, PTH123 - closed below
-    except OSError as error:
-        raise TransferError(f"{short(url)}: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise TransferError(f"{short(url)}: {getattr(error, 'strerror', '') or error}") from error
     with file:
         yield Incoming(chunks_of(file))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import os
 import sys
@@ -11,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Protocol, TextIO
 
-from senet_cli.errors import DiskError, OutputClosed
+from senet_cli.errors import DiskError
 from senet_cli.records import Record
+from senet_cli.writers.stream import output_errors
 
 Format = Literal["table", "tsv", "csv", "json", "jsonl"]
 FORMATS: tuple[Format, ...] = ("table", "tsv", "csv", "json", "jsonl")
@@ -43,11 +43,15 @@ class Output:
     Args:
         stream: open for text.
         name: for messages.
+
+    Attributes:
+        complete: set to False by a run that stops early; a file then keeps its partial name.
     """
 
     def __init__(self, stream: TextIO, name: str) -> None:
         self.stream = stream
         self._name = name
+        self.complete = True
 
     def write(self, text: str) -> None:
         """Write and flush.
@@ -56,14 +60,9 @@ class Output:
             OutputClosed: the reader went away.
             DiskError: the disk is full, or another failure.
         """
-        try:
+        with output_errors(self._name):
             self.stream.write(text)
             self.stream.flush()
-        except OSError as error:
-            closed = error.errno in (errno.EPIPE, errno.ESHUTDOWN)
-            if closed or (os.name == "nt" and error.errno == errno.EINVAL):
-                raise OutputClosed from error
-            raise DiskError.from_os_error(error, f"writing to {self._name}") from error
 
 
 @contextlib.contextmanager
@@ -76,19 +75,21 @@ def open_output(path: Path | None) -> Iterator[Output]:
     Raises:
         DiskError: the file cannot be written.
     """
-    if path is None:
+    if path is None or str(path) == "-":
         yield Output(_utf8(sys.stdout), "standard output")
         return
+    path = Path(os.path.realpath(path))  # what a link points to is meant, not the link
     special = path.exists() and not path.is_file()
     partial = path if special else path.with_name(path.name + ".partial")
     stream = _open(partial, path)
+    output = Output(stream, f"`{partial}`")
     try:
-        yield Output(stream, f"`{partial}`")
+        yield output
     except BaseException:
         with contextlib.suppress(OSError):
             stream.close()
         raise
-    _complete(stream, partial, path)
+    _complete(stream, partial, path if output.complete else partial)
 
 
 def _open(partial: Path, path: Path) -> TextIO:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 
 from senet_cli.records import Record, as_dict
-
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+from senet_cli.writers.text import encodable_json
 
 
 def dumps(record: Record) -> str:
     """One line. Bytes of a path that are not UTF-8 become escaped lone surrogates, as Python reads them."""
-    text = json.dumps(as_dict(record), ensure_ascii=False)
-    return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return encodable_json(json.dumps(as_dict(record), ensure_ascii=False))
 
 
 class JsonlWriter:

@@ -12,8 +12,8 @@ from senet_cli.writers.text import printable
 if TYPE_CHECKING:
     from rich.table import Table
 
-_BAR_CELLS = 20
-_LABEL_CELLS = 30
+_MAX_BAR, _MAX_LABEL = 20, 30
+_RANK, _SCORE = 4, 7
 _MIN_WIDTH = 40
 
 
@@ -30,10 +30,11 @@ class TableWriter:
         from rich.console import Console
 
         self._buffer = io.StringIO()
+        self._width = max(width, _MIN_WIDTH)
         self._block = "━" if unicode else "#"
         self._console = Console(
             file=self._buffer,
-            width=max(width, _MIN_WIDTH),
+            width=self._width,
             force_terminal=colour,
             no_color=not colour,
             highlight=False,
@@ -68,13 +69,20 @@ class TableWriter:
         from rich.table import Table
         from rich.text import Text
 
+        bar_cells, label_cells = self._columns()
         table = Table.grid(padding=(0, 1))
-        table.add_column(justify="right", width=4)
-        table.add_column(width=_LABEL_CELLS)
-        table.add_column(width=_BAR_CELLS, no_wrap=True)
-        table.add_column(justify="right", width=7)
+        table.add_column(justify="right", width=_RANK)
+        table.add_column(width=label_cells)
+        table.add_column(width=bar_cells, no_wrap=True)
+        table.add_column(justify="right", width=_SCORE)
         for rank, best in enumerate(predictions, start=1):
-            filled = round(best.score * _BAR_CELLS)
+            filled = round(best.score * bar_cells)
             bar = Text(self._block * filled, style="green" if rank == 1 else "cyan")
             table.add_row(str(rank), Text(best.label), bar, f"{best.score:.2%}")
         return table
+
+    def _columns(self) -> tuple[int, int]:
+        """Cells for bar and label: what rank, score and the gaps between the four leave of the width."""
+        room = self._width - _RANK - _SCORE - 4
+        bar = min(_MAX_BAR, room * 2 // 5)
+        return bar, min(_MAX_LABEL, room - bar)

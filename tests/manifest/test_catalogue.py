@@ -1,0 +1,357 @@
+"""The manifest that comes with the package: what it holds, under which names, and whether that is right."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from senet_cli.errors import ModelError, UnknownModelError
+from senet_cli.labels import load_labels
+from senet_cli.manifest import Checkpoint, CheckpointFile, load_manifest
+from senet_cli.models.layouts import LAYOUTS
+
+MANIFEST = load_manifest()
+CHECKPOINTS = list(MANIFEST.checkpoints.values())
+FILES = [(checkpoint.name, file) for checkpoint in CHECKPOINTS for file in checkpoint.files]
+
+each_checkpoint = pytest.mark.parametrize("checkpoint", CHECKPOINTS, ids=lambda c: c.name)
+each_file = pytest.mark.parametrize("file", [file for _, file in FILES], ids=[name for name, _ in FILES])
+
+
+# --- names --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("se_resnet50", "seresnet50.cadene"),
+        ("cadene/se_resnet50", "seresnet50.cadene"),
+        ("cadene/senet154", "senet154.cadene"),
+        ("legacy_seresnet50.in1k", "seresnet50.legacy"),
+        ("legacy_seresnet50", "seresnet50.legacy"),
+        ("timm/legacy_senet154.in1k", "senet154.legacy"),
+        ("timm/seresnet50.a2_in1k", "seresnet50.a2"),
+        ("seresnet50.a2_in1k", "seresnet50.a2"),
+        ("seresnext50_32x4d.racm_in1k", "seresnext50_32x4d.racm"),
+        ("timm/seresnext101_64x4d.gluon_in1k", "seresnext101_64x4d.gluon"),
+        ("seresnet50_8xb32_in1k", "seresnet50.mmpretrain"),
+        ("mmpretrain/seresnet101_8xb32_in1k", "seresnet101.mmpretrain"),
+        ("SE_ResNet50", "seresnet50.cadene"),
+        ("TIMM/SEResNet50.A2_in1k", "seresnet50.a2"),
+        ("SENet154", "senet154.cadene"),
+        (" seresnet50 ", "seresnet50.a2"),
+        ("seresnet50", "seresnet50.a2"),
+        ("seresnet18", "seresnet18.legacy"),
+        ("seresnet34", "seresnet34.legacy"),
+        ("seresnet101", "seresnet101.cadene"),
+        ("seresnet152", "seresnet152.cadene"),
+        ("seresnext50", "seresnext50_32x4d.cadene"),
+        ("seresnext50_32x4d", "seresnext50_32x4d.cadene"),
+        ("seresnext101", "seresnext101_32x4d.cadene"),
+        ("seresnext101_32x8d", "seresnext101_32x8d.ah"),
+        ("senet154", "senet154.cadene"),
+        ("seresnet32-cifar10", "seresnet32-cifar10.cutmix"),
+    ],
+)
+def test_published_names_find_their_checkpoint(name: str, target: str) -> None:
+    assert MANIFEST.checkpoint(name).name == target
+
+
+@each_checkpoint
+def test_every_name_of_a_checkpoint_finds_it(checkpoint: Checkpoint) -> None:
+    for name in (checkpoint.name, *checkpoint.aliases):
+        assert MANIFEST.checkpoint(name) is checkpoint
+        assert MANIFEST.checkpoint(name.upper()) is checkpoint
+
+
+def test_every_default_finds_its_checkpoint() -> None:
+    for family, target in MANIFEST.defaults.items():
+        assert MANIFEST.checkpoint(family).name == target
+        assert MANIFEST.family_of(target) in MANIFEST.defaults
+
+
+def test_every_family_has_a_default_of_its_own() -> None:
+    families = {name.partition(".")[0] for name in MANIFEST.checkpoints}
+    assert families <= set(MANIFEST.defaults)
+    for family in families:
+        assert MANIFEST.defaults[family].partition(".")[0] == family
+
+
+def test_no_two_names_differ_only_in_case_or_are_taken_twice() -> None:
+    names = [*MANIFEST.checkpoints, *MANIFEST.defaults]
+    names += [alias for checkpoint in CHECKPOINTS for alias in checkpoint.aliases]
+    assert len(names) == len({name.lower() for name in names})
+
+
+def test_the_names_to_choose_from_begin_with_the_families() -> None:
+    assert MANIFEST.names() == [*MANIFEST.defaults, *MANIFEST.checkpoints]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("seresnet5", "seresnet50"),
+        ("senet-154", "senet154"),
+        ("se_resnet_50", "se_resnet50"),
+        ("seresnet50.a4", "seresnet50.a2"),
+        ("SERESNET-101", "seresnet101"),
+        ("timm/seresnet50.a2", "timm/seresnet50.a2_in1k"),
+    ],
+)
+def test_a_name_that_is_almost_right_gets_a_suggestion(typed: str, meant: str) -> None:
+    with pytest.raises(UnknownModelError) as caught:
+        MANIFEST.checkpoint(typed)
+    assert typed in caught.value.message
+    assert f"`{meant}`" in caught.value.hint
+    assert "senet list" in caught.value.hint
+
+
+@pytest.mark.parametrize("typed", ["", "vgg", "資料", "x" * 1000])
+def test_a_name_like_no_other_is_told_where_the_list_is(typed: str) -> None:
+    with pytest.raises(UnknownModelError) as caught:
+        MANIFEST.checkpoint(typed)
+    assert "Did you mean" not in caught.value.hint
+    assert "senet list" in caught.value.hint
+
+
+def test_architecture_keys_are_found_and_suggested() -> None:
+    for key, architecture in MANIFEST.architectures.items():
+        assert MANIFEST.architecture(key) is architecture
+    with pytest.raises(UnknownModelError) as caught:
+        MANIFEST.architecture("seresnet50_caffe")
+    assert "`seresnet50-caffe`" in caught.value.hint
+    assert "--architectures" in caught.value.hint
+
+
+# --- what there is ------------------------------------------------------------------------------
+
+
+def recipes(pattern: str) -> set[str]:
+    return {name for name in MANIFEST.checkpoints if re.fullmatch(pattern, name)}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "count"),
+    [
+        (r".*\.cadene", 6),
+        (r".*\.legacy", 9),
+        (r".*\.(a1|a2|a3|ra2|racm|ah)", 6),
+        (r".*\.gluon", 4),
+        (r".*\.mmpretrain", 2),
+        (r"seresnet32-cifar10\..*", 2),
+        (r".*", 29),
+    ],
+)
+def test_every_publisher_has_all_its_checkpoints(pattern: str, count: int) -> None:
+    assert len(recipes(pattern)) == count
+
+
+def test_the_default_model_is_safe_to_read_and_fully_pinned() -> None:
+    first = MANIFEST.checkpoint("seresnet50").files[0]
+    assert first.format == "safetensors"
+    assert first.digest.full
+
+
+@pytest.mark.parametrize("family", sorted(MANIFEST.defaults))
+def test_a_default_has_a_full_digest_where_its_family_has_one(family: str) -> None:
+    default = MANIFEST.checkpoint(family)
+    siblings = [c for c in CHECKPOINTS if c.name.partition(".")[0] == default.name.partition(".")[0]]
+    if any(file.digest.full for sibling in siblings for file in sibling.files):
+        assert default.files[0].digest.full
+
+
+@each_checkpoint
+def test_an_entry_is_complete(checkpoint: Checkpoint) -> None:
+    assert checkpoint.publisher
+    assert checkpoint.licence.name
+    assert checkpoint.sources
+    assert checkpoint.metrics
+    assert checkpoint.metric is not None, "no accuracy at the size that is used"
+    assert checkpoint.aliases
+    assert checkpoint.architecture == MANIFEST.architecture(checkpoint.architecture.key)
+    assert checkpoint.preprocess.crop <= checkpoint.preprocess.resize
+
+
+@each_checkpoint
+def test_labels_fit_the_classes(checkpoint: Checkpoint) -> None:
+    labels = load_labels(checkpoint.labels)
+    assert len(labels) == checkpoint.architecture.spec.classes
+    assert len(labels.ids) == len(labels.labels)
+
+
+@each_file
+def test_layouts_are_known(file: CheckpointFile) -> None:
+    assert file.layout in LAYOUTS
+
+
+@each_file
+def test_addresses_are_https_and_name_a_file(file: CheckpointFile) -> None:
+    assert len(set(file.urls)) == len(file.urls)
+    for url in file.urls:
+        assert urlsplit(url).scheme == "https"
+        assert PurePosixPath(urlsplit(url).path).suffix in (".pth", ".pt", ".bin", ".safetensors")
+    assert file.names
+
+
+@each_file
+def test_a_digest_in_the_file_name_is_the_digest(file: CheckpointFile) -> None:
+    named = re.findall(r"-([0-9a-f]{8,})\.", " ".join(file.names))
+    assert all(file.digest.value.startswith(digits) for digits in named)
+    assert file.digest.full or set(named) == {file.digest.value}
+
+
+@pytest.mark.parametrize("name", sorted(MANIFEST.architectures))
+def test_the_labels_of_an_architecture_exist(name: str) -> None:
+    architecture = MANIFEST.architecture(name)
+    assert len(load_labels(architecture.labels)) == architecture.spec.classes
+
+
+def test_stride_and_pool_follow_the_publisher() -> None:
+    """Same tensor shapes, other networks: Cadene's come from Caffe, timm's and mmpretrain's do not."""
+    for checkpoint in CHECKPOINTS:
+        pool = checkpoint.architecture.spec.pool
+        caffe = checkpoint.name.endswith((".cadene", ".legacy"))
+        if checkpoint.labels == "imagenet-1k":
+            assert pool is not None
+            assert pool.ceil_mode == caffe
+            assert pool.padding == (0 if caffe else 1)
+            assert checkpoint.architecture.key.endswith("-caffe") == caffe
+        else:
+            assert pool is None
+
+
+# --- labels -------------------------------------------------------------------------------------
+
+
+def test_imagenet_labels_are_in_the_order_of_sorted_synsets() -> None:
+    labels = load_labels("imagenet-1k")
+    ids = [str(identifier) for identifier in labels.ids]
+    assert len(labels) == len(set(labels.labels)) == len(set(ids)) == 1000
+    assert ids == sorted(ids)
+    assert all(re.fullmatch(r"n\d{8}", identifier) for identifier in ids)
+    assert (ids[0], ids[11], labels.labels[11]) == ("n01440764", "n01531178", "goldfinch")
+    assert all(label == label.strip() != "" for label in labels.labels)
+
+
+def test_cifar_labels_are_in_the_order_of_the_dataset() -> None:
+    labels = load_labels("cifar-10")
+    assert labels.labels == (
+        *("airplane", "automobile", "bird", "cat", "deer"),
+        *("dog", "frog", "horse", "ship", "truck"),
+    )
+
+
+def test_labels_that_are_not_there_are_named() -> None:
+    with pytest.raises(ModelError, match="imagenet-22k"):
+        load_labels("imagenet-22k")
+
+
+def test_imagenet_ids_agree_with_the_class_index_of_keras(data: Path) -> None:
+    index = json.loads((data / "metadata/imagenet_class_index.json").read_text())
+    assert load_labels("imagenet-1k").ids == tuple(index[str(number)][0] for number in range(1000))
+
+
+# --- against the catalogue that was gathered from the publishers' own files ---------------------
+
+
+each_published = pytest.mark.parametrize(
+    "checkpoint", [c for c in CHECKPOINTS if c.labels == "imagenet-1k"], ids=lambda c: c.name
+)
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> dict[str, dict[str, Any]]:
+    """Entries by name."""
+    folder = os.environ.get("SENET_TEST_DATA")
+    if not folder:
+        pytest.skip("SENET_TEST_DATA is not set: no catalogue to compare with")
+    path = Path(folder).parent / "weights" / "catalogue.json"
+    if not path.exists():
+        pytest.skip("there is no catalogue beside SENET_TEST_DATA")
+    return {entry["name"]: entry for entry in json.loads(path.read_text())}
+
+
+@pytest.fixture
+def published(checkpoint: Checkpoint, catalogue: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The catalogue's entry of this checkpoint, found by one of its aliases."""
+    (found,) = [catalogue[alias] for alias in checkpoint.aliases if alias in catalogue]
+    return found
+
+
+def moved(url: str) -> str:
+    """The address as it is today: one repository has another owner, one host speaks https."""
+    url = url.replace("/rwightman/pytorch-image-models/", "/huggingface/pytorch-image-models/")
+    return re.sub("^http:", "https:", url)
+
+
+@each_published
+def test_addresses_are_published(checkpoint: Checkpoint, published: dict[str, Any]) -> None:
+    mirrors = [mirror["url"] for mirror in published["mirrors"] or []]
+    known = {moved(url) for url in (*published["urls"], *mirrors)}
+    assert {url for file in checkpoint.files for url in file.urls} <= known
+
+
+@each_published
+def test_digests_and_sizes_are_published(checkpoint: Checkpoint, published: dict[str, Any]) -> None:
+    hub = (published["hf_hub"] or {}).get("file_digests", {})
+    for file in checkpoint.files:
+        (name,) = {*file.names} & {published["filename"], *hub} or {""}
+        if name in hub:
+            assert file.digest.value == hub[name]["sha256"]
+            assert file.size is None
+        else:
+            assert file.digest.value == (published["sha256"] or published["hash_in_name"])
+            assert file.size == published["size_bytes"]
+
+
+@each_published
+def test_a_full_digest_is_used_where_one_is_known(checkpoint: Checkpoint, published: dict[str, Any]) -> None:
+    hub = (published["hf_hub"] or {}).get("file_digests", {})
+    full = {digest["sha256"] for digest in hub.values()} | {published["sha256"]} - {None}
+    assert {file.digest.value for file in checkpoint.files if file.digest.full} == full
+
+
+@each_published
+def test_parameters_are_as_many_as_published(checkpoint: Checkpoint, published: dict[str, Any]) -> None:
+    assert checkpoint.architecture.spec.parameters() == published["params"]
+    assert checkpoint.architecture.spec.classes == published["num_classes"]
+
+
+@each_published
+def test_preprocessing_is_as_published(checkpoint: Checkpoint, published: dict[str, Any]) -> None:
+    theirs, ours = published["preprocessing"], checkpoint.preprocess
+    scale = theirs["input_range"][1]
+    assert theirs["input_size"] == [3, ours.crop, ours.crop]
+    assert theirs["resize"] == ours.resize
+    assert theirs["interpolation"].split(maxsplit=1)[0] == ours.interpolation
+    assert [value / scale for value in theirs["mean"]] == pytest.approx(list(ours.mean), rel=1e-12)
+    assert [value / scale for value in theirs["std"]] == pytest.approx(list(ours.std), rel=1e-12)
+
+
+@each_published
+def test_accuracies_are_as_published(checkpoint: Checkpoint, published: dict[str, Any]) -> None:
+    rows = [row for row in published["accuracy"] if "img_size" in row]
+    theirs = [(row["top1"], row["top5"], row["img_size"]) for row in rows]
+    assert [(metric.top1, metric.top5, metric.size) for metric in checkpoint.metrics] == theirs
+    assert {metric.dataset for metric in checkpoint.metrics} == {"imagenet-1k"}
+
+
+def test_every_current_core_checkpoint_of_the_three_publishers_is_here(
+    catalogue: dict[str, dict[str, Any]],
+) -> None:
+    wanted = {
+        name
+        for name, entry in catalogue.items()
+        if entry["tier"] == "core"
+        and entry["status"] == "current"
+        and name.startswith(("cadene/", "timm/", "mmpretrain/"))
+    }
+    here = {alias for checkpoint in CHECKPOINTS for alias in checkpoint.aliases}
+    assert wanted
+    assert wanted <= here

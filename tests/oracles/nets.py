@@ -1,0 +1,155 @@
+"""Other people's networks as judges, and random weights that show a difference where there is one."""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+_BLOCK_NORM = re.compile(r"(?P<block>layers?\d+\.\d+)\.bn(?P<number>\d)")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run networks on one thread. Grouped convolutions in float64 are thousands of small parallel loops, and
+    threads wait for each other by spinning: beside other work on the same cores, seconds become minutes.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A builder of a package that people load the published weights with."""
+
+    package: str
+    builder: str
+
+    def __str__(self) -> str:
+        return f"{self.package}:{self.builder}"
+
+    def build(self) -> nn.Module:
+        """The network in evaluation mode, on the meta device: `random_state` brings the weights."""
+        with torch.device("meta"):
+            if self.package == "timm":
+                import timm
+
+                return timm.create_model(self.builder).eval()
+            if self.package == "torchvision":
+                import torchvision
+
+                return torchvision.models.get_model(self.builder, weights=None).eval()
+            with warnings.catch_warnings():
+                # The package compares with `is` in a file that has nothing to do with SE networks; the
+                # compiler says so when it meets the file for the first time.
+                warnings.simplefilter("ignore", SyntaxWarning)
+                import pretrainedmodels
+            builder = getattr(pretrainedmodels, self.builder)
+            return builder(num_classes=1000, pretrained=None).eval()
+
+
+def random_state(network: nn.Module, seed: int = 0) -> dict[str, Tensor]:
+    """Weights in float32 for a network of another package, under its own keys.
+
+    Every tensor has a say in the logits: no unit gamma, no zero mean, no gate that stays half open. The
+    residual branches are damped, so that 50 blocks on top of each other neither explode nor drown the image.
+    """
+    random = torch.Generator().manual_seed(seed)
+    last_norms = _last_norms(network)
+
+    def normal(shape: torch.Size, std: float) -> Tensor:
+        return torch.randn(shape, generator=random) * std
+
+    def uniform(shape: torch.Size, low: float, high: float) -> Tensor:
+        return torch.rand(shape, generator=random) * (high - low) + low
+
+    state: dict[str, Tensor] = {}
+    for path, module in network.named_modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            fan_in = module.weight[0].numel()
+            gates = module.bias is not None and re.search(r"\bse(_module)?\b", path)
+            gain = 2.0 if gates else math.sqrt(2) if module.bias is None else 1.0
+            state[f"{path}.weight"] = normal(module.weight.shape, gain / math.sqrt(fan_in))
+            if module.bias is not None:
+                state[f"{path}.bias"] = normal(module.bias.shape, 0.5)
+        elif isinstance(module, nn.BatchNorm2d):
+            shape = module.weight.shape
+            damping = 0.25 if path in last_norms else 1.0
+            state[f"{path}.weight"] = uniform(shape, 0.7, 1.3) * damping
+            state[f"{path}.bias"] = normal(shape, 0.2)
+            state[f"{path}.running_mean"] = normal(shape, 0.2)
+            state[f"{path}.running_var"] = uniform(shape, 0.5, 1.5)
+            state[f"{path}.num_batches_tracked"] = torch.tensor(1000)
+    assert state.keys() == network.state_dict().keys()
+    return state
+
+
+def _last_norms(network: nn.Module) -> set[str]:
+    """Paths of the batch norms at the ends of the residual branches."""
+    matches = [match for path, _ in network.named_modules() if (match := _BLOCK_NORM.fullmatch(path))]
+    ends = {
+        match["block"]: max(m["number"] for m in matches if m["block"] == match["block"]) for match in matches
+    }
+    return {f"{block}.bn{number}" for block, number in ends.items()}
+
+
+def with_state(network: nn.Module, state: dict[str, Tensor]) -> nn.Module:
+    """The network with copies of these weights, so that casting one network leaves the others alone."""
+    network.load_state_dict({key: value.clone() for key, value in state.items()}, assign=True)
+    return network.eval()
+
+
+def two_images(size: int, seed: int = 1) -> Tensor:
+    """Two images that differ as photographs do, in colours, contrast and detail: uint8 (2, 3, size, size)."""
+    random = torch.Generator().manual_seed(seed)
+    shapes = torch.rand((2, 3, 5, 5), generator=random)
+    images = nn.functional.interpolate(shapes, (size, size), mode="bicubic", align_corners=False)
+    noise = torch.rand(images.shape, generator=random)
+    detail = torch.tensor([0.1, 0.6]).reshape(2, 1, 1, 1)
+    return ((1 - detail) * images + detail * noise).clamp(0, 1).mul(255).round().to(torch.uint8)
+
+
+def normalised(pixels: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """uint8 (N, 3, H, W) -> what torchvision's ToTensor and Normalize give, float32."""
+    from torchvision.transforms.functional import normalize
+
+    return normalize(pixels.float() / 255, list(mean), list(std))
+
+
+@torch.inference_mode()
+def logits_of(network: nn.Module, inputs: Tensor) -> Tensor:
+    """Logits in float64, whatever the network computes in."""
+    logits: Tensor = network(inputs)
+    return logits.double()
+
+
+def assert_same(ours: Tensor, theirs: Tensor, tolerance: float) -> None:
+    """The logits of two images (2, classes) agree to `tolerance` of their standard deviation.
+
+    So does the difference between the two images, to 1 % of its own size: logits could agree well just
+    because they hardly depend on the image.
+    """
+    assert ours.shape == theirs.shape
+    assert torch.isfinite(theirs).all()
+    spread = theirs.std(dim=1).min()
+    contrast = theirs[0] - theirs[1]
+    assert contrast.std() > 0.1 * spread, "the images hardly differ: this comparison would see little"
+    error = (ours - theirs).abs().max() / spread
+    assert error <= tolerance, f"logits are off by {error:.1e} of their standard deviation"
+    off = (ours[0] - ours[1] - contrast).abs().max() / contrast.std()
+    assert off <= 0.01, f"the difference between the images is off by {off:.1e}"
+
+
+def distance(ours: Tensor, theirs: Tensor) -> float:
+    """Largest difference of logits (N, classes), in standard deviations of `theirs`."""
+    return float((ours - theirs).abs().max() / theirs.std(dim=1).min())

@@ -1,0 +1,291 @@
+"""Every published network, read from the publisher's kind of file, gives the publisher's logits."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from senet_cli.engines.torch import TorchEngine
+from senet_cli.manifest import Checkpoint, CheckpointFile, Preprocess, load_manifest
+from senet_cli.models.checkpoint import load_network
+from senet_cli.models.layouts import find_layout
+from senet_cli.models.network import SENetwork
+from tests.oracles.nets import (
+    Judge,
+    assert_same,
+    distance,
+    logits_of,
+    normalised,
+    one_thread,
+    random_state,
+    two_images,
+    with_state,
+)
+
+MANIFEST = load_manifest()
+ODD_SIZE = 97
+"""Halved five times it gives 49, 24 or 25, 13, 7, 4: most maps are odd, and the two stem pools differ."""
+NO_PACKAGE = "no package builds it; real predictions judge it"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+# --- who judges which checkpoint ----------------------------------------------------------------
+
+
+def judge_of(checkpoint: Checkpoint) -> Judge | None:
+    """The builder that people load this checkpoint with, from the name the publisher gave it."""
+    for alias in checkpoint.aliases:
+        publisher, _, name = alias.partition("/")
+        if publisher == "timm":
+            return Judge("timm", name.partition(".")[0])
+        if publisher == "cadene":
+            return Judge("pretrainedmodels", name)
+        if publisher == "mmpretrain":  # timm's network of that name is the same under other keys
+            return Judge("timm", name.partition("_")[0])
+    return None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Checkpoints that differ in nothing but their numbers, and the judges of all of them."""
+
+    architecture: str
+    layout: str
+    format: str
+    crop: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __str__(self) -> str:
+        return f"{self.architecture}-{self.layout}-{self.format}-{self.crop}"
+
+
+def group_of(checkpoint: Checkpoint, file: CheckpointFile) -> Group:
+    numbers = checkpoint.preprocess
+    return Group(
+        checkpoint.architecture.key, file.layout, file.format, numbers.crop, numbers.mean, numbers.std
+    )
+
+
+def planned() -> dict[Group, dict[Judge, list[str]]]:
+    """Group -> judge -> names of the checkpoints that this comparison covers."""
+    plan: dict[Group, dict[Judge, list[str]]] = {}
+    for checkpoint in MANIFEST.checkpoints.values():
+        if judge := judge_of(checkpoint):
+            for file in checkpoint.files:
+                group = plan.setdefault(group_of(checkpoint, file), {})
+                group.setdefault(judge, []).append(checkpoint.name)
+    return plan
+
+
+PLAN = planned()
+
+
+# --- files as the publishers write them ---------------------------------------------------------
+
+
+def mmpretrain_keys(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """timm's keys as mmpretrain's configuration of the same network spells them."""
+    spelled = {}
+    for key, value in state.items():
+        if key.startswith("fc."):
+            spelled[f"head.{key}"] = value
+            continue
+        new = key.replace(".se.fc1.", ".se_layer.conv1.conv.").replace(".se.fc2.", ".se_layer.conv2.conv.")
+        spelled[f"backbone.{new}"] = value
+    return spelled
+
+
+def publish(state: dict[str, Tensor], layout: str, file_format: str, folder: Path) -> Path:
+    """A file as this publisher writes them: container, wrapper, age of the format, keys."""
+    path = folder / "published"
+    if file_format == "safetensors":
+        from safetensors.torch import save_file
+
+        save_file(state, path, metadata={"format": "pt"})
+    elif layout == "mmpretrain":
+        wrapped = {"meta": {"epoch": 100, "mmcls_version": "0.4"}, "state_dict": mmpretrain_keys(state)}
+        torch.save(wrapped, path)
+    elif layout == "cadene":  # from 2018: before zip files, before batch norms counted their batches
+        old = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
+        torch.save(old, path, _use_new_zipfile_serialization=False)
+    else:
+        torch.save(state, path)
+    return path
+
+
+@dataclass
+class Loaded:
+    """Our network as read from a file, and the judges with the same weights."""
+
+    ours: SENetwork
+    judges: dict[Judge, nn.Module]
+    preprocess: Preprocess
+
+    def inputs(self, size: int) -> Tensor:
+        return normalised(two_images(size), self.preprocess.mean, self.preprocess.std)
+
+
+@pytest.fixture(scope="module", params=PLAN, ids=str)
+def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    group: Group = request.param
+    judges = {judge: judge.build() for judge in PLAN[group]}
+    state = random_state(next(iter(judges.values())))
+    judges = {judge: with_state(network, state) for judge, network in judges.items()}
+    name = next(name for names in PLAN[group].values() for name in names)
+    checkpoint = MANIFEST.checkpoints[name]
+    path = publish(state, group.layout, group.format, tmp_path_factory.mktemp("files"))
+    ours = load_network(path, checkpoint.architecture.spec, find_layout(group.layout))
+    path.unlink()
+    return Loaded(ours, judges, checkpoint.preprocess)
+
+
+def any_size(judge: Judge, network: nn.Module) -> nn.Module:
+    """The judge's network for images that do not end in maps of 7 x 7, which Cadene's pool insists on."""
+    if judge.package == "pretrainedmodels":
+        network.avg_pool = nn.AdaptiveAvgPool2d(1)
+    return network
+
+
+# --- the comparisons ----------------------------------------------------------------------------
+
+
+def test_native_size_in_float64(loaded: Loaded) -> None:
+    inputs = loaded.inputs(loaded.preprocess.crop).double()
+    ours = logits_of(copy.deepcopy(loaded.ours).double(), inputs)
+    for network in loaded.judges.values():
+        assert_same(ours, logits_of(copy.deepcopy(network).double(), inputs), 1e-9)
+
+
+def test_native_size_in_float32_through_the_engine(loaded: Loaded) -> None:
+    size = loaded.preprocess.crop
+    engine = TorchEngine(copy.deepcopy(loaded.ours), loaded.preprocess, "cpu", "fp32")
+    ours = torch.from_numpy(engine.logits(two_images(size).permute(0, 2, 3, 1).contiguous().numpy()))
+    for network in loaded.judges.values():
+        assert_same(ours.double(), logits_of(network, loaded.inputs(size)), 1e-5)
+
+
+def test_odd_size_in_float64(loaded: Loaded) -> None:
+    inputs = loaded.inputs(ODD_SIZE).double()
+    ours = logits_of(copy.deepcopy(loaded.ours).double(), inputs)
+    for judge, network in loaded.judges.items():
+        theirs = any_size(judge, copy.deepcopy(network).double())
+        assert_same(ours, logits_of(theirs, inputs), 1e-9)
+
+
+# --- these comparisons can fail -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("judge", "layout", "right", "wrong"),
+    [
+        pytest.param(
+            Judge("timm", "seresnet50"), "timm", "seresnet50", "seresnet50-caffe", id="stride in 1x1"
+        ),
+        pytest.param(
+            Judge("pretrainedmodels", "se_resnet50"),
+            "cadene",
+            "seresnet50-caffe",
+            "seresnet50",
+            id="stride in 3x3",
+        ),
+        pytest.param(
+            Judge("timm", "legacy_seresnet18"), "cadene", "seresnet18-caffe", "seresnet18", id="basic blocks"
+        ),
+        pytest.param(
+            Judge("timm", "seresnext50_32x4d"),
+            "timm",
+            "seresnext50_32x4d",
+            "seresnext50_32x4d-caffe",
+            id="ceil pool",
+        ),
+        pytest.param(
+            Judge("timm", "legacy_senet154"),
+            "cadene",
+            "senet154-caffe",
+            "senet154",
+            id="padded pool, senet154",
+        ),
+    ],
+)
+def test_the_wrong_neighbour_loads_and_is_seen(
+    judge: Judge, layout: str, right: str, wrong: str, tmp_path: Path
+) -> None:
+    network = judge.build()
+    state = random_state(network)
+    network = any_size(judge, with_state(network, state).double())
+    path = publish(state, layout, "torch", tmp_path)
+    ours = {
+        key: load_network(path, MANIFEST.architecture(key).spec, find_layout(layout)).double()
+        for key in (right, wrong)
+    }
+    for size in (64, 65):
+        inputs = small_inputs(size)
+        theirs = logits_of(network, inputs)
+        assert distance(logits_of(ours[right], inputs), theirs) <= 1e-9
+        assert distance(logits_of(ours[wrong], inputs), theirs) > 1e-3
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "layer0.conv1.weight",
+        "layer0.bn1.running_var",
+        "layer2.1.conv1.weight",
+        "layer2.1.conv2.weight",
+        "layer2.1.bn1.weight",
+        "layer2.1.bn2.bias",
+        "layer2.1.bn3.running_mean",
+        "layer2.1.bn3.running_var",
+        "layer2.1.se_module.fc1.weight",
+        "layer2.1.se_module.fc1.bias",
+        "layer2.1.se_module.fc2.weight",
+        "layer2.1.se_module.fc2.bias",
+        "layer3.0.downsample.0.weight",
+        "layer3.0.downsample.1.bias",
+        "last_linear.weight",
+        "last_linear.bias",
+    ],
+)
+def test_one_mixed_up_tensor_is_seen(key: str, tmp_path: Path) -> None:
+    network = Judge("timm", "legacy_seresnext26_32x4d").build()
+    state = random_state(network)
+    theirs = logits_of(with_state(network, state).double(), small_inputs(64))
+
+    def off(state: dict[str, Tensor]) -> float:
+        path = publish(state, "cadene", "torch", tmp_path)
+        spec = MANIFEST.architecture("seresnext26_32x4d-caffe").spec
+        ours = load_network(path, spec, find_layout("cadene")).double()
+        return distance(logits_of(ours, small_inputs(64)), theirs)
+
+    assert off(state) <= 1e-9
+    assert off(state | {key: state[key].flip(0)}) > 1e-4
+
+
+def small_inputs(size: int) -> Tensor:
+    return normalised(two_images(size), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)).double()
+
+
+# --- what is covered ----------------------------------------------------------------------------
+
+
+def test_every_checkpoint_is_compared_or_has_a_reason() -> None:
+    judged = {
+        name: str(judge) for judges in PLAN.values() for judge, names in judges.items() for name in names
+    }
+    for name in MANIFEST.checkpoints:
+        sys.stdout.write(f"{name:28} -> {judged.get(name, NO_PACKAGE)}\n")
+    not_covered = set(MANIFEST.checkpoints) - set(judged)
+    assert not_covered == {"seresnet32-cifar10.cutmix", "seresnet32-cifar10.teacher"}
