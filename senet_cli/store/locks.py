@@ -32,8 +32,11 @@ def advisory_lock(path: Path, timeout: float, waiting: Callable[[], None]) -> It
             waiting()
             with contextlib.suppress(Timeout):
                 lock.acquire(timeout=max(0.0, timeout - _NOTICE_SECONDS))
+    except PermissionError:
+        pass  # another user's
     except (OSError, NotImplementedError):
-        pass
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)  # what cannot be locked, such as a planted link, is held by nobody
     try:
         yield lock.is_locked
     finally:

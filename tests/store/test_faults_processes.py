@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import random
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -226,13 +228,21 @@ def test_lying_locks(server: FaultServer, root: Path, tmp_path: Path, patch: str
     assert only_installed(root)
 
 
-def test_lock_that_is_never_released(server: FaultServer, root: Path, tmp_path: Path) -> None:
-    """Such as that of a process which hangs: it is waited for as long as SENET_LOCK_TIMEOUT says."""
-    server.files["/a.pth"] = GOOD
+@contextlib.contextmanager
+def held_lock(root: Path) -> Iterator[Path]:
+    """Someone else has the lock, such as a process that hangs; afterwards it is still theirs."""
     lock = root / "partial" / f"{SHA256}.lock"
     lock.parent.mkdir(parents=True)
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
+        yield lock
+    lock.unlink()
+
+
+def test_lock_that_is_never_released(server: FaultServer, root: Path, tmp_path: Path) -> None:
+    """It is waited for as long as SENET_LOCK_TIMEOUT says."""
+    server.files["/a.pth"] = GOOD
+    with held_lock(root):
         began = time.monotonic()
         outcome = download(published(tmp_path, server.url("/a.pth")), root, lock_timeout=0.3)
         waited = time.monotonic() - began
@@ -246,20 +256,14 @@ def test_lock_that_is_never_released(server: FaultServer, root: Path, tmp_path: 
 def test_lock_timeout_comes_from_the_environment(server: FaultServer, root: Path, tmp_path: Path) -> None:
     server.files["/a.pth"] = GOOD
     manifest = write_manifest(tmp_path / "m.json", {NAME: entry(server.url("/a.pth"))})
-    lock = root / "partial" / f"{SHA256}.lock"
-    lock.parent.mkdir(parents=True)
-    with lock.open("w") as held, Nursery(root, tmp_path / "log", SENET_LOCK_TIMEOUT="0") as nursery:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with held_lock(root), Nursery(root, tmp_path / "log", SENET_LOCK_TIMEOUT="0") as nursery:
         assert nursery.end(nursery.start("download", NAME, "--manifest", manifest)) == 0
     assert only_installed(root)
 
 
 def test_waiting_for_an_address_without_a_file_name(server: FaultServer, root: Path, tmp_path: Path) -> None:
     server.files["/"] = GOOD
-    lock = root / "partial" / f"{SHA256}.lock"
-    lock.parent.mkdir(parents=True)
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with held_lock(root):
         outcome = download(published(tmp_path, server.url("/")), root, lock_timeout=0.1)
     assert outcome.code == 0
     assert only_installed(root)
