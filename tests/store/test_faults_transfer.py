@@ -213,7 +213,7 @@ def test_unpublished_size_has_a_limit(
     checkpoint = published(tmp_path, server.url("/a.pth"), server.url("/b.pth"), bytes=None)
     outcome = download(checkpoint, root)
     assert outcome.code == 6
-    assert "announces 300,000 bytes (application/octet-stream), published are at most 200,000" in outcome.said
+    assert "announces 300,000 bytes, published are at most 200,000" in outcome.said
     assert "more bytes arrive than the 200,000 expected" in outcome.said
     assert contents(root) == set()
 
