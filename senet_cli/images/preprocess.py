@@ -1,6 +1,7 @@
 """The publishers' preprocessing, equal to torchvision's transforms on PIL images to the last bit.
 
-Only strips more than a thousand times as long as wide differ from them, by at most two levels of 255.
+Only strips more than a thousand times as long as wide differ: on noise by up to two levels of 255 where they
+are enlarged, more where they are shrunk.
 """
 
 from __future__ import annotations

@@ -459,7 +459,7 @@ def test_a_result_file_that_cannot_be_written(shell: Callable[..., Done], few: P
         done = shell('senet predict "$1" -o "$2"', photo, target)
         assert done.returncode == 7, target
         assert done.stdout == ""
-        assert re.match(r"error: writing `.*` failed: \w+", done.stderr), done.stderr
+        assert re.match(r"error: writing (to )?`.*` failed: \w+", done.stderr), done.stderr
     done = shell('senet predict "$1" > /dev/full', photo)
     assert done.returncode == 7
     assert done.stderr == "error: writing to standard output failed: No space left on device\n"

@@ -145,7 +145,7 @@ def test_the_short_way_gives_the_same_pixels(
 ) -> None:
     preprocess = numbers(*published)
     monkeypatch.setattr(module, "_MAX_RESIZED", 0)
-    for size in [(256, 400), (300, 400), (401, 299), (31, 97), (97, 31), (26, 1342), (1342, 26), (306, 653)]:
+    for size in [(256, 400), (300, 400), (401, 299), (31, 97), (97, 31), (26, 1342), (1342, 26)]:
         assert_nearly_same_pixels(noise(size), preprocess)
 
 
