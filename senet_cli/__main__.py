@@ -37,7 +37,9 @@ def run(application: Callable[[], None]) -> int:
     except SystemExit as end:
         return _as_code(end.code)
     except SenetError as error:
-        _complain(error)
+        from senet_cli.cli.console import complain
+
+        complain(error)
         return error.exit_code
     except (OutputClosed, BrokenPipeError):
         _discard_stdout()
@@ -69,14 +71,6 @@ def _as_code(code: object) -> int:
     if code is None:
         return ExitCode.OK
     return code if isinstance(code, int) else ExitCode.USAGE
-
-
-def _complain(error: SenetError) -> None:
-    from senet_cli.cli.console import say
-
-    say(f"error: {error.message}", style="red")
-    if error.hint:
-        say(f"hint: {error.hint}")
 
 
 def _confess(error: Exception) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import TextIO
 
+from senet_cli.errors import SenetError
 from senet_cli.writers.text import printable
 
 _STYLES = {"red": "31", "yellow": "33", "green": "32", "dim": "2"}
@@ -36,6 +37,13 @@ def say(text: str, style: str = "") -> None:
         lines = f"\033[{_STYLES[style]}m{lines}\033[0m"
     with contextlib.suppress(OSError):  # words for people never decide how a run ends
         print(lines, file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints
+
+
+def complain(error: SenetError) -> None:
+    """An error and its next step."""
+    say(f"error: {error.message}", style="red")
+    if error.hint:
+        say(f"hint: {error.hint}")
 
 
 def note(text: str, *, quiet: bool = False) -> None:

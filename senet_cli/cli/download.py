@@ -10,13 +10,13 @@ from typing import Annotated
 import typer
 
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import note, say
+from senet_cli.cli.console import complain, note, say
 from senet_cli.cli.downloads import DownloadNotices
 from senet_cli.errors import CheckpointError, DigestError, SenetError, UsageError
 from senet_cli.manifest import Checkpoint, Manifest, load_manifest
 from senet_cli.store.cache import Cache
 from senet_cli.store.fetch import Fetcher
-from senet_cli.store.install import import_file
+from senet_cli.store.install import carried, import_file
 from senet_cli.store.notices import Installed
 from senet_cli.store.transfer import open_transport
 from senet_cli.writers.base import Output, open_output
@@ -48,12 +48,12 @@ def download(
 ) -> None:
     """Download and verify models. What is there already is left alone.
 
-    Prints the name and the path of each model's file, separated by a tab; with --dry-run the name,
-    "present" or "download", the bytes to fetch and the address; with --print-urls what to fetch elsewhere for
-    `senet download --all --from DIR` here.
+    Prints the name and the path of each model's file, separated by a tab; with --dry-run the name, "present",
+    "download", "import" or "absent" (with --from), the bytes to fetch and from where; with --print-urls what
+    to fetch elsewhere for `senet download --all --from DIR` here.
     """
-    if dry_run + print_urls + (origin is not None) > 1:
-        raise UsageError("`--dry-run`, `--print-urls` and `--from` are three different things", "Give one.")
+    if print_urls and (dry_run or origin is not None):
+        raise UsageError("`--print-urls` only prints", "Give it without --dry-run and --from.")
     settings = opt.settings(manifest, offline=offline)
     checkpoints = _chosen(names or [], load_manifest(settings.manifest), everything, origin)
     cache = Cache.from_settings(settings)
@@ -70,14 +70,14 @@ def download(
             _print_urls(checkpoints, out)
             return
         if dry_run:
-            _tell_plan(checkpoints, cache, out)
+            _tell_plan(checkpoints, cache, origin, out)
             return
         with closing(notices):
             got, errors = _get_all(checkpoints, cache, get, out)
         if everything and origin and got:
             errors = _without_absent(errors, got, quiet=quiet)
     for error in errors:
-        say(f"error: {error}", style="red")
+        complain(error)
     if errors:
         raise typer.Exit(errors[0].exit_code)
 
@@ -115,12 +115,22 @@ def _print_urls(checkpoints: list[Checkpoint], out: Output) -> None:
             named.add(file.digest_name)
 
 
-def _tell_plan(checkpoints: list[Checkpoint], cache: Cache, out: Output) -> None:
+def _tell_plan(checkpoints: list[Checkpoint], cache: Cache, origin: Path | None, out: Output) -> None:
     for checkpoint in checkpoints:
-        present, first = cache.holds(checkpoint), checkpoint.files[0]
-        action, size = ("present", 0) if present else ("download", first.size or "")
-        where = present or first.urls[0]
-        out.write(f"{checkpoint.name}\t{action}\t{size}\t{where}\n")
+        action, size, where = _plan(checkpoint, cache, origin)
+        out.write(f"{checkpoint.name}\t{action}\t{'' if size is None else size}\t{where}\n")
+
+
+def _plan(checkpoint: Checkpoint, cache: Cache, origin: Path | None) -> tuple[str, int | None, str | Path]:
+    """What would be done, how many bytes it takes, and from where."""
+    first = checkpoint.files[0]
+    if present := cache.holds(checkpoint):
+        return "present", 0, present
+    if origin is None:
+        return "download", first.size, first.urls[0]
+    for _, path in carried(checkpoint, origin):
+        return "import", path.stat().st_size, path
+    return "absent", None, origin
 
 
 def _get_all(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from senet_cli.errors import SenetError
+from senet_cli.manifest import Manifest, load_manifest
 from senet_cli.settings import Settings
 
 _MAX_DIGITS = 9
@@ -24,24 +26,20 @@ def auto_or_count(text: str) -> int | None:
 
 def complete_model(incomplete: str) -> list[str]:
     """Names of models for the shell's completion."""
-    from senet_cli.manifest import load_manifest
-
-    try:
-        names = load_manifest(Settings.from_environment().manifest).names()
-    except SenetError:
-        return []
-    return [name for name in names if name.startswith(incomplete)]
+    return _starting(incomplete, lambda manifest: manifest.names())
 
 
 def complete_architecture(incomplete: str) -> list[str]:
     """Architecture keys for the shell's completion."""
-    from senet_cli.manifest import load_manifest
+    return _starting(incomplete, lambda manifest: manifest.architectures)
 
+
+def _starting(incomplete: str, names: Callable[[Manifest], Iterable[str]]) -> list[str]:
     try:
-        keys = load_manifest(Settings.from_environment().manifest).architectures
+        manifest = load_manifest(Settings.from_environment().manifest)
     except SenetError:
         return []
-    return [key for key in keys if key.startswith(incomplete)]
+    return [name for name in names(manifest) if name.startswith(incomplete)]
 
 
 ManifestOption = Annotated[

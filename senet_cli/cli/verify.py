@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import say
+from senet_cli.cli.console import complain
 from senet_cli.errors import DigestError, ExitCode
 from senet_cli.manifest import load_manifest
 from senet_cli.store.cache import Cache
@@ -37,7 +37,7 @@ def verify(
             try:
                 found = cache.verify(checkpoint) if deep else cache.find(checkpoint)
             except DigestError as error:
-                say(f"error: {error}", style="red")
+                complain(error)
                 out.write(f"{checkpoint.name}\tdamaged\t\n")
                 code = ExitCode.DIGEST
                 continue

@@ -182,7 +182,7 @@ def recognise_layout(tensors: dict[str, Tensor], spec: ArchSpec, path: Path) -> 
     Raises:
         CheckpointError: none explains even its head.
     """
-    ours = [key for key in expected_shapes(spec) if not key.endswith("num_batches_tracked")]
+    ours = [key for key in expected_shapes(spec) if not _is_counter(key)]
 
     def explained(layout: KeyLayout) -> int:
         return sum(_their_key(layout, key) in tensors for key in ours)
@@ -213,7 +213,7 @@ def to_our_keys(
     for key, shape in expected_shapes(spec).items():
         theirs = _their_key(layout, key)
         value = rest.pop(theirs, None) if theirs else None
-        if key.endswith("num_batches_tracked"):
+        if _is_counter(key):
             state[key] = torch.zeros((), dtype=torch.long)
         elif value is None:
             missing.append(theirs or key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from senet_cli.errors import CheckpointError, DigestError, DiskError
@@ -40,19 +41,29 @@ def import_file(checkpoint: Checkpoint, cache: Cache, origin: Path, notices: Not
         DigestError: the file, or every candidate, has other bytes than the published.
         DiskError: reading or writing failed.
     """
-    if not origin.exists():
-        raise DiskError(f"`{origin}` does not exist", "Give the file, or the folder that holds it.")
     error: DigestError | None = None
-    for file in checkpoint.files:
-        for path in [origin] if origin.is_file() else _candidates(origin, file):
-            try:
-                return _import(checkpoint, file, cache, path, notices)
-            except DigestError as wrong:
-                error = error or wrong
+    for file, path in carried(checkpoint, origin):
+        try:
+            return _import(checkpoint, file, cache, path, notices)
+        except DigestError as wrong:
+            error = error or wrong
     if error:
         raise error
     names = " or ".join(f"`{name}`" for file in checkpoint.files for name in file.names)
     raise CheckpointError(f"`{origin}` holds no file for `{checkpoint.name}`", f"Looked for {names}.")
+
+
+def carried(checkpoint: Checkpoint, origin: Path) -> Iterator[tuple[CheckpointFile, Path]]:
+    """What `import_file` would try, in that order.
+
+    Raises:
+        DiskError: there is nothing at `origin`, or it cannot be read.
+    """
+    if not origin.exists():
+        raise DiskError(f"`{origin}` does not exist", "Give the file, or the folder that holds it.")
+    for file in checkpoint.files:
+        for path in [origin] if origin.is_file() else _candidates(origin, file):
+            yield file, path
 
 
 def _candidates(folder: Path, file: CheckpointFile) -> list[Path]:

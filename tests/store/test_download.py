@@ -1338,3 +1338,22 @@ def test_nothing_is_installed_by_a_transport_that_is_offline(tiny: Path) -> None
         OfflineTransport().open(Request("http://127.0.0.1:9/x")),
     ):
         pytest.fail("it opened something")
+
+
+def test_a_dry_run_of_a_folder_says_what_it_holds(
+    here: Senet, server: FaultServer, tiny: Path, cache: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "carried"
+    folder.mkdir()
+    absent = here("download", "tiny", "--from", folder, "--dry-run")
+    assert (absent.returncode, absent.stdout) == (0, f"tiny\tabsent\t\t{folder}\n")
+    (folder / "tiny.pth").write_bytes(PAYLOAD)
+    held = here("download", "tiny", "--from", folder, "--dry-run")
+    assert held.stdout == f"tiny\timport\t{len(PAYLOAD)}\t{folder / 'tiny.pth'}\n"
+    assert here("download", "tiny", "--from", tmp_path / "nowhere", "--dry-run").returncode == 7
+    assert contents(cache) == set()
+    assert not server.requests
+
+
+def test_printing_addresses_goes_with_nothing_else(here: Senet, tiny: Path) -> None:
+    assert here("download", "tiny", "--print-urls", "--dry-run").returncode == 2
