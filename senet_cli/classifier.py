@@ -16,8 +16,8 @@ from senet_cli.engines.base import Engine, Precision, auto_batch, resolve_device
 from senet_cli.errors import ImageError, UsageError
 from senet_cli.images.coerce import AnyImage, as_rgb
 from senet_cli.images.preprocess import to_pixels
-from senet_cli.labels import LabelSet, check_labels, load_labels, numbered_labels
-from senet_cli.manifest import Architecture, Manifest, Preprocess, load_manifest
+from senet_cli.labels import LabelSet, check_labels, numbered_labels
+from senet_cli.manifest import Architecture, Manifest, Preprocess, find_checkpoint
 from senet_cli.models.layouts import find_layout
 from senet_cli.records import Prediction
 from senet_cli.settings import Settings
@@ -43,7 +43,7 @@ class Model:
             tells the number of classes.
         architecture: the exact structure.
         preprocess: from image to pixels.
-        labels: name of the label set.
+        labels: names of the classes; for weights of one's own only a guess, which their number may refute.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Model:
     layout: str | None
     architecture: Architecture
     preprocess: Preprocess
-    labels: str
+    labels: LabelSet
 
 
 class Classifier:
@@ -179,17 +179,22 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def find_model(name: str, settings: Settings, notices: Notices | None = None) -> Model:
-    """A checkpoint of the manifest, downloaded and verified if it is not in the cache yet.
+    """A checkpoint of the manifest, downloaded and verified if it is not there yet, or a training run.
+
+    Args:
+        name: as in the manifest, or the folder of a run.
+        settings: where things lie.
+        notices: hears of the download.
 
     Raises:
         SenetError: unknown, not to be had, or not the published bytes.
     """
     from senet_cli.store.install import ensure_installed
 
-    checkpoint = load_manifest(settings.manifest).checkpoint(name)
+    checkpoint, manifest = find_checkpoint(name, settings.manifest)
     for file in checkpoint.files:
         find_layout(file.layout)  # what is wrong in a manifest shall not be found after the download
-    check_labels(checkpoint.labels, checkpoint.architecture.spec.classes)
+    labels = check_labels(manifest.labels(checkpoint.labels), checkpoint.architecture.spec.classes)
     installed = ensure_installed(checkpoint, settings, notices)
     return Model(
         name=checkpoint.name,
@@ -197,7 +202,7 @@ def find_model(name: str, settings: Settings, notices: Notices | None = None) ->
         layout=installed.file.layout,
         architecture=checkpoint.architecture,
         preprocess=checkpoint.preprocess,
-        labels=checkpoint.labels,
+        labels=labels,
     )
 
 
@@ -214,7 +219,7 @@ def own_model(path: Path, key: str, manifest: Manifest) -> Model:
         layout=None,
         architecture=architecture,
         preprocess=architecture.preprocess,
-        labels=architecture.labels,
+        labels=manifest.labels(architecture.labels),
     )
 
 
@@ -232,7 +237,6 @@ def _engine(model: Model, device: str, precision: Precision) -> tuple[Engine, Ar
 
 
 def _labels(model: Model, classes: int) -> LabelSet:
-    """The model's label set; for weights of one's own it is only a guess, which must fit their classes."""
-    if model.layout is None and len(load_labels(model.labels)) != classes:
+    if model.layout is None and len(model.labels) != classes:
         return numbered_labels(classes)
     return check_labels(model.labels, classes)

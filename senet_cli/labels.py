@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
 from senet_cli.errors import ModelError
+
+NO_NAME = "none"
+"""Name of a label set that is nowhere written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +45,34 @@ def load_labels(name: str) -> LabelSet:
     return LabelSet(name, tuple(row[1] for row in rows), tuple(row[0] or None for row in rows))
 
 
-def check_labels(name: str, classes: int) -> LabelSet:
-    """The label set of a model with that many classes.
+def check_labels(labels: LabelSet, classes: int) -> LabelSet:
+    """The label set, if it fits a model with that many classes.
 
     Raises:
-        ModelError: there is none of this name, or its size is another.
+        ModelError: its size is another.
     """
-    labels = load_labels(name)
     if len(labels) != classes:
-        raise ModelError(f"the label set `{name}` has {len(labels)} names for {classes} classes")
+        raise ModelError(f"the label set `{labels.name}` has {len(labels)} names for {classes} classes")
     return labels
 
 
 def numbered_labels(classes: int) -> LabelSet:
     """For a model whose classes have no known names: the indices as text."""
-    return LabelSet("none", tuple(map(str, range(classes))), (None,) * classes)
+    return LabelSet(NO_NAME, tuple(map(str, range(classes))), (None,) * classes)
+
+
+def labels_for_classes(names: Sequence[str]) -> LabelSet:
+    """The label set for class folders of these names, in this order.
+
+    WordNet ids of ImageNet become its names; the classes of a label set of the package become that set.
+    """
+    for known in ("cifar-10",):
+        labels = load_labels(known)
+        if tuple(names) == labels.labels:
+            return labels
+    imagenet = load_labels("imagenet-1k")
+    by_id = dict(zip(imagenet.ids, imagenet.labels, strict=True))
+    ids = tuple(name if name in by_id else None for name in names)
+    if ids == imagenet.ids:
+        return imagenet
+    return LabelSet(NO_NAME, tuple(by_id.get(name, name) for name in names), ids)

@@ -70,3 +70,28 @@ def _lines(clock: Callable[[], float]) -> Callable[[int], None]:
             note(f"{done:,} images done, {done / (told - begun):.1f} images/s")
 
     return show
+
+
+@contextlib.contextmanager
+def epoch_progress(epochs: int, *, shown: bool) -> Iterator[Callable[[int, int, int], None]]:
+    """Gives a function to call with epoch, images done in it and images in all; it draws on a terminal only."""
+    if not shown or not is_terminal(sys.stderr):
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("epoch {task.fields[epoch]} of {task.fields[epochs]}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None, epoch=1, epochs=epochs)
+
+        def show(epoch: int, done: int, images: int) -> None:
+            completed = (epoch - 1) * images + done
+            progress.update(task, completed=completed, total=epochs * images, epoch=epoch)
+
+        yield show

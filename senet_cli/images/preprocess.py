@@ -14,7 +14,7 @@ from PIL import Image
 
 from senet_cli.manifest.entries import Preprocess
 
-_RESAMPLING = {
+RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
 }
@@ -37,7 +37,7 @@ def to_pixels(image: Image.Image, preprocess: Preprocess) -> NDArray[np.uint8]:
     width, height = _resized_size(image.size, preprocess.resize)
     left, top = _margin(width, preprocess.crop), _margin(height, preprocess.crop)
     box = (left, top, left + preprocess.crop, top + preprocess.crop)
-    resample = _RESAMPLING[preprocess.interpolation]
+    resample = RESAMPLING[preprocess.interpolation]
     if width * height > _MAX_RESIZED and left >= 0 and top >= 0:
         return np.asarray(_resize_crop(image, (width, height), box, resample))
     if (width, height) != image.size:

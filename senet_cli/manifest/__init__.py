@@ -9,7 +9,7 @@ from senet_cli.manifest.entries import (
     Metric,
     Preprocess,
 )
-from senet_cli.manifest.lookup import Manifest, load_manifest
+from senet_cli.manifest.lookup import Manifest, find_checkpoint, load_manifest
 
 __all__ = [
     "Architecture",
@@ -20,5 +20,6 @@ __all__ = [
     "Manifest",
     "Metric",
     "Preprocess",
+    "find_checkpoint",
     "load_manifest",
 ]

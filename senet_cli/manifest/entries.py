@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, NewType
 from urllib.parse import unquote, urlsplit
 
@@ -83,6 +84,7 @@ class CheckpointFile:
         size: bytes, None where not published.
         format: how to read it.
         layout: whose key names it uses.
+        path: where it lies, for files that come with their manifest; it then needs no address.
         seen: when we fetched, verified and ran it ourselves, YYYY-MM-DD; None: never.
     """
 
@@ -91,6 +93,7 @@ class CheckpointFile:
     size: int | None
     format: FileFormat
     layout: str
+    path: Path | None = None
     seen: str | None = None
 
     @property

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from senet_cli.errors import ManifestError, UnknownModelError
+from senet_cli.labels import LabelSet, load_labels
 from senet_cli.manifest.entries import Architecture, Checkpoint
 from senet_cli.manifest.fields import Fields, read_json
-from senet_cli.manifest.parse import parse_architecture, parse_checkpoint, parse_name
+from senet_cli.manifest.parse import parse_architecture, parse_checkpoint, parse_label_set, parse_name
 
 SCHEMA = 1
 _FILE_NAME = "weights_manifest.json"
+RUN_FILE = "model.json"
+"""The manifest in the folder of a training run, with one checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +26,13 @@ class Manifest:
         architectures: by key.
         checkpoints: by name.
         defaults: family name -> the checkpoint it stands for.
+        label_sets: names of classes that come with this manifest, by name.
     """
 
     architectures: dict[str, Architecture]
     checkpoints: dict[str, Checkpoint]
     defaults: dict[str, str]
+    label_sets: dict[str, LabelSet] = field(default_factory=dict)
 
     def checkpoint(self, name: str) -> Checkpoint:
         """The checkpoint with this name, alias or family name; upper case does not matter.
@@ -40,6 +45,14 @@ class Manifest:
         if target is None:
             raise UnknownModelError(f"there is no model `{name}`", self._suggestion(wanted))
         return self.checkpoints[target]
+
+    def labels(self, name: str) -> LabelSet:
+        """The label set of this name, this manifest's own or one of the package's.
+
+        Raises:
+            ModelError: there is no such label set.
+        """
+        return self.label_sets.get(name) or load_labels(name)
 
     def architecture(self, key: str) -> Architecture:
         """The architecture with this key.
@@ -76,7 +89,12 @@ class Manifest:
             for family, target in self.defaults.items()
             if family not in claimed and target in known
         }
-        return Manifest(self.architectures | other.architectures, known, families | other.defaults)
+        return Manifest(
+            self.architectures | other.architectures,
+            known,
+            families | other.defaults,
+            self.label_sets | other.label_sets,
+        )
 
     def _targets(self) -> dict[str, str]:
         aliases = {alias: c.name for c in self.checkpoints.values() for alias in c.aliases}
@@ -90,6 +108,10 @@ class Manifest:
 
 def _either(names: list[str]) -> str:
     return " or ".join(f"`{name}`" for name in names)
+
+
+_BUNDLED_FILES = Path(__file__).resolve().parent.parent / "data" / "checkpoints"
+"""The checkpoints that come with the package."""
 
 
 def bundled_manifest() -> Path:
@@ -106,14 +128,42 @@ def load_manifest(extra: Path | None = None) -> Manifest:
         ManifestError: a rule is broken; the message names file, entry and field.
         DiskError: a file cannot be read.
     """
-    manifest = parse_manifest(read_json(bundled_manifest()))
+    manifest = parse_manifest(read_json(bundled_manifest()), folder=_BUNDLED_FILES)
     if extra is not None:
-        manifest = manifest.merged(parse_manifest(read_json(extra), manifest))
+        manifest = manifest.merged(parse_manifest(read_json(extra), manifest, extra.absolute().parent))
     return manifest
 
 
-def parse_manifest(fields: Fields, base: Manifest | None = None) -> Manifest:
-    """Parse a manifest; its checkpoints and defaults may refer to `base`.
+def find_checkpoint(name: str, extra: Path | None = None) -> tuple[Checkpoint, Manifest]:
+    """The checkpoint of a name, or of the folder of a training run, and the manifest that knows it.
+
+    Raises:
+        UnknownModelError: neither; the hint names the closest.
+        ManifestError, DiskError: as `load_manifest`.
+    """
+    manifest = load_manifest(extra)
+    try:
+        return manifest.checkpoint(name), manifest
+    except UnknownModelError:
+        run = Path(name) / RUN_FILE
+        if run.is_file():
+            return _only_checkpoint(run, manifest)
+        if Path(name).is_dir():
+            raise UnknownModelError(
+                f"the folder `{name}` holds no `{RUN_FILE}`", "`senet train` writes one at the end of a run."
+            ) from None
+        raise
+
+
+def _only_checkpoint(run: Path, manifest: Manifest) -> tuple[Checkpoint, Manifest]:
+    own = parse_manifest(read_json(run), manifest, run.absolute().parent)
+    if len(own.checkpoints) != 1:
+        raise ManifestError(f"`{run}` holds {len(own.checkpoints)} checkpoints instead of one")
+    return next(iter(own.checkpoints.values())), manifest.merged(own)
+
+
+def parse_manifest(fields: Fields, base: Manifest | None = None, folder: Path = Path()) -> Manifest:
+    """Parse a manifest; its checkpoints and defaults may refer to `base`, its files lie in `folder`.
 
     Raises:
         ManifestError: a rule is broken.
@@ -125,12 +175,13 @@ def parse_manifest(fields: Fields, base: Manifest | None = None) -> Manifest:
     architectures = {key: parse_architecture(key, child) for key, child in fields.children("architectures")}
     known = (base.architectures if base else {}) | architectures
     checkpoints = {
-        name: parse_checkpoint(name, child, known) for name, child in fields.children("checkpoints")
+        name: parse_checkpoint(name, child, known, folder) for name, child in fields.children("checkpoints")
     }
+    label_sets = {name: parse_label_set(name, child) for name, child in fields.children("label_sets")}
     targets = (base.checkpoints if base else {}) | checkpoints
     defaults = _defaults(fields, targets)
     fields.done()
-    manifest = Manifest(architectures, checkpoints, defaults)
+    manifest = Manifest(architectures, checkpoints, defaults, label_sets)
     _check_names(manifest, fields.where)
     return manifest
 

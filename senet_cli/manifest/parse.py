@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from senet_cli.architectures import (
     Stem,
     StemPool,
 )
+from senet_cli.labels import LabelSet
 from senet_cli.manifest.entries import (
     Architecture,
     Checkpoint,
@@ -38,6 +40,7 @@ T = TypeVar("T")
 
 _NAME = re.compile(r"[a-z0-9_-]{1,64}(\.[a-z0-9_-]{1,64})?")
 _ALIAS = re.compile(r"[a-z0-9_.-]{1,100}(/[a-z0-9_.-]{1,100})?")
+_FILE = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,100}")
 _HEX = re.compile(r"[0-9a-f]+")
 _WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {
     f"{device}{number}" for device in ("com", "lpt") for number in range(10)
@@ -182,8 +185,21 @@ def parse_preprocess(fields: Fields) -> Preprocess:
     return preprocess
 
 
-def parse_checkpoint(name: str, fields: Fields, architectures: Mapping[str, Architecture]) -> Checkpoint:
-    """One value of `checkpoints`, with its architecture looked up."""
+def parse_label_set(name: str, fields: Fields) -> LabelSet:
+    """One value of `label_sets`."""
+    parse_name(name, fields)
+    labels = fields.texts("labels")
+    ids = fields.texts("ids", []) or (None,) * len(labels)
+    if not labels or len(ids) != len(labels):
+        fields.fail("`labels` must hold names, and `ids`, where it is given, as many")
+    fields.done()
+    return LabelSet(name, labels, ids)
+
+
+def parse_checkpoint(
+    name: str, fields: Fields, architectures: Mapping[str, Architecture], folder: Path
+) -> Checkpoint:
+    """One value of `checkpoints`, with its architecture looked up; `folder` holds the manifest's own files."""
     key = fields.text("architecture")
     if key not in architectures:
         fields.fail(f"`architecture` is `{key[:80]}`, which `architectures` does not have")
@@ -196,7 +212,7 @@ def parse_checkpoint(name: str, fields: Fields, architectures: Mapping[str, Arch
         architecture=architecture,
         labels=parse_name(fields.text("labels", architecture.labels), fields, "labels"),
         preprocess=parse_preprocess(fields.child("preprocess")),
-        files=fields.each("files", _file),
+        files=fields.each("files", lambda file: _file(file, folder)),
         metrics=fields.each("metrics", _metric, []),
         licence=_licence(fields.child("licence")),
         aliases=tuple(_alias(text, fields) for text in fields.texts("aliases", [])),
@@ -214,11 +230,12 @@ def _alias(text: str, fields: Fields) -> str:
     return text
 
 
-def _file(fields: Fields) -> CheckpointFile:
-    urls = fields.texts("urls")
+def _file(fields: Fields, folder: Path) -> CheckpointFile:
+    path = folder / _bare_name(fields) if "path" in fields else None
+    urls = fields.texts("urls", ... if path is None else [])
     for url in urls:
         _check_url(url, fields)
-    if not urls:
+    if not urls and path is None:
         fields.fail("`urls` is empty")
     return CheckpointFile(
         urls=urls,
@@ -226,8 +243,17 @@ def _file(fields: Fields) -> CheckpointFile:
         size=fields.integer("bytes", 1, _MAX_FILE, None),
         format=fields.choice("format", ("safetensors", "torch")),
         layout=parse_name(fields.text("layout"), fields, "layout"),
+        path=path,
         seen=_date(fields),
     )
+
+
+def _bare_name(fields: Fields) -> str:
+    """The name of a file beside the manifest; it can lead nowhere else."""
+    name = fields.text("path")
+    if not _FILE.fullmatch(name) or name.partition(".")[0] in _WINDOWS_DEVICES:
+        fields.fail(f"`path` is `{name[:80]}`; it must be the plain name of a file beside the manifest")
+    return name
 
 
 def _date(fields: Fields) -> str | None:

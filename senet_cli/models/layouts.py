@@ -95,7 +95,19 @@ LEEYEONSU = KeyLayout(
     head="fc_out",
 )
 
-LAYOUTS = {layout.name: layout for layout in (CADENE, TIMM, MMPRETRAIN, LEEYEONSU)}
+SENET = KeyLayout(
+    "senet",
+    stem={
+        f"{kind}{n}": f"stem.{kind}{n}" for kind in ("conv", "norm") for n in ("", "1", "2", "3")
+    },
+    block="stage{stage}.{block}",
+    parts={f"{kind}{n}": f"{kind}{n}" for kind in ("conv", "norm") for n in (1, 2, 3)}
+    | {path: path for path in ("se.reduce", "se.expand", "shortcut.conv", "shortcut.norm")},
+    head="head",
+)
+"""Our own module paths, as `senet train` writes them."""
+
+LAYOUTS = {layout.name: layout for layout in (SENET, CADENE, TIMM, MMPRETRAIN, LEEYEONSU)}
 
 
 def find_layout(name: str) -> KeyLayout:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from senet_cli.errors import DigestError, DiskError
+from senet_cli.errors import CheckpointError, DigestError, DiskError
 from senet_cli.manifest.entries import SUFFIXES, Checkpoint, CheckpointFile, EntryName
 from senet_cli.settings import Settings
 from senet_cli.store.files import sha256_of, sync_folder, write_atomically
@@ -135,7 +135,9 @@ class Cache:
 
     def holds(self, checkpoint: Checkpoint) -> Path | None:
         """Where the checkpoint's file is, or None; nothing is hashed, nothing is put aside."""
-        return next((path for _, _, path in self._places(checkpoint) if _is_there(path)), None)
+        beside = (file.path for file in checkpoint.files if file.path)
+        places = (path for _, _, path in self._places(checkpoint))
+        return next((path for path in (*beside, *places) if _is_there(path)), None)
 
     def _places(self, checkpoint: Checkpoint) -> Iterator[tuple[_Layer, CheckpointFile, Path]]:
         own = self._own.stamp(checkpoint.name)
@@ -146,6 +148,8 @@ class Cache:
                     yield layer, file, path
 
     def _find(self, checkpoint: Checkpoint, *, deep: bool) -> Installed | None:
+        if local := next(filter(None, map(_beside_manifest, checkpoint.files)), None):
+            return local
         for layer, file, path in self._places(checkpoint):
             try:
                 stamp = _Stamp.of(path)
@@ -271,6 +275,30 @@ class Cache:
             write_atomically(path, json.dumps(asdict(stamp)).encode())
         except OSError as error:
             raise DiskError.from_os_error(error, f"writing `{path}`", _UNWRITABLE) from error
+
+
+def _beside_manifest(file: CheckpointFile) -> Installed | None:
+    """A file that came with its manifest; None if it came without, as it may where it has an address too.
+
+    Such files are small or one's own, and others may write them: they are hashed at every start.
+    """
+    if file.path is None:
+        return None
+    try:
+        sha256 = sha256_of(file.path)
+    except FileNotFoundError as error:
+        if file.urls:
+            return None
+        raise CheckpointError(f"`{file.path}` is missing", "Its manifest says that it lies there.") from error
+    except OSError as error:
+        raise DiskError.from_os_error(error, f"reading `{file.path}`") from error
+    if not file.digest.matches(sha256):
+        raise DigestError(
+            f"`{file.path}` is not the file that its manifest describes",
+            f"Its SHA-256 is {sha256}, expected {file.digest}.",
+            sha256=sha256,
+        )
+    return Installed(file.path, sha256, file)
 
 
 def _is_there(path: Path) -> bool:

@@ -1,0 +1,176 @@
+"""`senet train`: train a network on images of one's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from senet_cli.cli import options as opt
+from senet_cli.cli.console import note, say
+from senet_cli.cli.downloads import DownloadNotices
+from senet_cli.cli.progress import epoch_progress
+from senet_cli.engines.base import check_device, resolve_device
+from senet_cli.errors import UsageError
+from senet_cli.writers.base import open_output
+
+if TYPE_CHECKING:
+    from senet_cli.train.loop import Epoch
+
+EPILOG = """Examples:
+
+  senet train pets/ --from seresnet50 -o runs/pets && senet predict -m runs/pets photo.jpg
+
+  senet train cifar-10-batches-py --arch seresnet20-cifar --epochs 100 -o runs/cifar
+"""
+_MAX_JOBS = 8
+
+
+def train(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder of class folders (with or without train/ and val/), a tar of one, or CIFAR's batches.",
+            show_default=False,
+        ),
+    ],
+    arch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            autocompletion=opt.complete_architecture,
+            help="Train this architecture from random weights, see `senet list --architectures`.",
+        ),
+    ] = None,
+    origin: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="NAME|RUN",
+            autocompletion=opt.complete_model,
+            help="Start from this model's weights instead, with a new head.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="RUN", help="Folder for the finished model.")
+    ] = Path("run"),
+    epochs: Annotated[int, typer.Option(min=1, metavar="N", help="Passes over the training images.")] = 30,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in -o, if one was begun.")
+    ] = False,
+    no_se: Annotated[
+        bool, typer.Option("--no-se", help="Leave out the SE modules: the plain twin, for comparison.")
+    ] = False,
+    freeze: Annotated[
+        int, typer.Option(min=0, metavar="N", help="With --from: keep the stem and the first N stages as they are.")
+    ] = 0,
+    augment: Annotated[
+        Literal["standard", "scale", "none"],
+        typer.Option(help="standard: shift and mirror; scale: also zoom, light and colour."),
+    ] = "standard",
+    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Images for one step.")] = 128,
+    lr: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-9,
+            metavar="RATE",
+            help="Highest learning rate.",
+            show_default="0.1 for 128 images, with --from 0.01; more for larger batches",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of weights, order and augmentation.")] = 0,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"],
+        typer.Option(help="Number format; auto takes bf16 where the processor calculates in it."),
+    ] = "auto",
+    deterministic: Annotated[
+        bool,
+        typer.Option("--deterministic", help="Refuse operations whose result varies from run to run (GPUs)."),
+    ] = False,
+    device: Annotated[
+        str, typer.Option(metavar="auto|cpu|cuda[:N]|mps", envvar="SENET_DEVICE", help="Where to train.")
+    ] = "auto",
+    jobs: Annotated[
+        str, typer.Option("--jobs", "-j", metavar="auto|N", help="Decoding processes, for large images.")
+    ] = "auto",
+    manifest: opt.ManifestOption = None,
+    offline: opt.OfflineOption = False,
+    quiet: opt.QuietOption = False,
+) -> None:
+    """Train a network on your own images, from scratch or from a pretrained model.
+
+    Leaves model.safetensors, model.json, log.csv and curves.png in RUN; then `senet predict -m RUN` works. A
+    run that was killed goes on with --resume. Without a part to measure with (val/ or test/), a tenth of
+    each class is held back.
+    """
+    if (arch is None) == (origin is None):
+        raise UsageError("what shall be trained?", "Give one of `--arch KEY` and `--from NAME`.")
+    if origin is not None and no_se:
+        raise UsageError("`--no-se` needs random weights", "Use it with `--arch`.")
+    if freeze and origin is None:
+        raise UsageError("`--freeze` keeps trained weights", "Use it with `--from`.")
+    check_device(device)
+    threads = opt.auto_or_count(jobs) or min(_MAX_JOBS, os.cpu_count() or 1)
+    settings = opt.settings(manifest, offline=offline)
+
+    from senet_cli.engines.torch import device_facts
+    from senet_cli.train.loop import calculates_bf16
+    from senet_cli.train.recipe import Recipe, usual_rate
+    from senet_cli.train.service import TrainRequest
+    from senet_cli.train.service import train as run
+
+    resolved = resolve_device(device, device_facts())
+    if precision == "auto":
+        precision = "bf16" if calculates_bf16(resolved) else "fp32"
+    recipe = Recipe(
+        epochs=epochs,
+        batch_size=batch_size,
+        rate=usual_rate(batch_size, fine_tuning=origin is not None) if lr is None else lr,
+        seed=seed,
+        augment=augment,
+        precision=precision,
+        freeze=freeze,
+        deterministic=deterministic,
+    )
+    request = TrainRequest(data, output, recipe, arch, origin, not no_se, resume, resolved, threads)
+    with epoch_progress(epochs, shown=not quiet) as bar:
+        notices = _Notices(epochs, quiet=quiet, advance=bar)
+        checkpoint = run(request, settings, notices, DownloadNotices(quiet=quiet))
+    note(f"try: senet predict -m {output} PHOTO", quiet=quiet)
+    with open_output(None) as out:
+        top1 = f"{checkpoint.metrics[0].top1:g}" if checkpoint.metrics else ""
+        out.write(f"{output}\t{top1}\n")
+
+
+class _Notices:
+    """Words and a bar for people."""
+
+    def __init__(self, epochs: int, *, quiet: bool, advance: Callable[[int, int, int], None]) -> None:
+        self._epochs, self._quiet, self._advance = epochs, quiet, advance
+        self._images = 0
+
+    def prepared(self, train: int, held_back: int, classes: int, first_epoch: int) -> None:
+        """See `TrainNotices`."""
+        self._images = train
+        going_on = f"; going on with epoch {first_epoch}" if first_epoch > 1 else ""
+        note(f"{train:,} images of {classes} classes, {held_back:,} held back{going_on}", quiet=self._quiet)
+
+    def advanced(self, epoch: int, done: int) -> None:
+        """See `TrainNotices`."""
+        self._advance(epoch, done, self._images)
+
+    def finished_epoch(self, epoch: Epoch) -> None:
+        """See `TrainNotices`."""
+        if not self._quiet:
+            say(
+                f"epoch {epoch.number}/{self._epochs}  loss {epoch.loss:.3f}  "
+                f"training {100 * epoch.accuracy:.2f} %  held back {100 * epoch.held_back_accuracy:.2f} %  "
+                f"{epoch.seconds:.0f} s"
+            )
+
+    def unreadable(self, problems: list[str]) -> None:
+        """See `TrainNotices`."""
+        note(f"left out {len(problems):,} images that cannot be read, such as {problems[0]}", quiet=self._quiet)

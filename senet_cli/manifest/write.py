@@ -1,0 +1,113 @@
+"""From entries back to JSON: the manifest of a training run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from senet_cli.architectures import (
+    ArchSpec,
+    BasicBlock,
+    Block,
+    Bottleneck,
+    ConvStem,
+    DeepStem,
+    SENetBottleneck,
+    Stem,
+)
+from senet_cli.labels import LabelSet
+from senet_cli.manifest.entries import Architecture, Checkpoint, CheckpointFile, Metric
+from senet_cli.manifest.lookup import SCHEMA
+
+_TYPES: dict[type[Stem | Block], str] = {
+    ConvStem: "conv",
+    DeepStem: "deep",
+    BasicBlock: "basic",
+    Bottleneck: "bottleneck",
+    SENetBottleneck: "senet-bottleneck",
+}
+
+
+def manifest_of(checkpoint: Checkpoint, labels: LabelSet | None) -> dict[str, Any]:
+    """A manifest with one checkpoint and its architecture; `labels` where they do not come with the package.
+
+    Reading it gives equal values: `parse_manifest` and this function are each other's inverse.
+    """
+    architecture = checkpoint.architecture
+    manifest: dict[str, Any] = {
+        "schema": SCHEMA,
+        "architectures": {architecture.key: _architecture(architecture)},
+        "checkpoints": {checkpoint.name: checkpoint_dict(checkpoint)},
+    }
+    if labels is not None:
+        manifest["label_sets"] = {labels.name: _label_set(labels)}
+    return manifest
+
+
+def checkpoint_dict(checkpoint: Checkpoint) -> dict[str, Any]:
+    """One value of `checkpoints`."""
+    return {
+        "publisher": checkpoint.publisher,
+        "architecture": checkpoint.architecture.key,
+        "classes": checkpoint.architecture.spec.classes,
+        "labels": checkpoint.labels,
+        "preprocess": asdict(checkpoint.preprocess),
+        "files": [_file(file) for file in checkpoint.files],
+        "metrics": [_metric(metric) for metric in checkpoint.metrics],
+        "licence": _given(asdict(checkpoint.licence)),
+        "aliases": list(checkpoint.aliases),
+        "sources": list(checkpoint.sources),
+    }
+
+
+def _architecture(architecture: Architecture) -> dict[str, Any]:
+    spec = architecture.spec
+    return _spec(spec) | {"preprocess": asdict(architecture.preprocess), "labels": architecture.labels}
+
+
+def _spec(spec: ArchSpec) -> dict[str, Any]:
+    return {
+        "stem": _typed(spec.stem),
+        "pool": asdict(spec.pool) if spec.pool else None,
+        "block": _typed(spec.block),
+        "shortcut": asdict(spec.shortcut),
+        "se": _given(asdict(spec.se)) if spec.se else None,
+        "depths": list(spec.depths),
+        "widths": list(spec.widths),
+        "classes": spec.classes,
+        "dropout": spec.dropout,
+    }
+
+
+def _typed(part: Stem | Block) -> dict[str, Any]:
+    return {"type": _TYPES[type(part)]} | asdict(part)
+
+
+def _file(file: CheckpointFile) -> dict[str, Any]:
+    digest = "sha256" if file.digest.full else "sha256_prefix"
+    return _given(
+        {
+            "path": file.path.name if file.path else None,
+            "urls": list(file.urls),
+            "format": file.format,
+            "layout": file.layout,
+            digest: file.digest.value,
+            "bytes": file.size,
+            "seen": file.seen,
+        }
+    )
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    return _given(asdict(metric))
+
+
+def _label_set(labels: LabelSet) -> dict[str, Any]:
+    if any(labels.ids):
+        return {"labels": list(labels.labels), "ids": list(labels.ids)}
+    return {"labels": list(labels.labels)}
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    """Without fields that say nothing."""
+    return {name: value for name, value in values.items() if value not in (None, "", [])}

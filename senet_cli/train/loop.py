@@ -1,0 +1,169 @@
+"""One pass over the images, forwards and backwards, and one pass to measure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from senet_cli.errors import SenetError, UsageError
+from senet_cli.manifest import Preprocess
+from senet_cli.models.network import SENetwork
+from senet_cli.train.recipe import Recipe, TrainPrecision
+from senet_cli.train.samples import Batch
+
+Progress = Callable[[int], None]
+"""Called with the number of images done in this pass."""
+
+
+class DivergedError(SenetError):
+    """The loss is no longer a number."""
+
+    exit_code = UsageError.exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one epoch gave.
+
+    Args:
+        number: from 1.
+        rate: learning rate at its end.
+        loss: mean training loss, with label smoothing.
+        accuracy: top-1 on the augmented training images, 0..1.
+        held_back_loss, held_back_accuracy: cross entropy and top-1 on the images that are held back; NaN
+            where there are none.
+        seconds: for training and measuring.
+    """
+
+    number: int
+    rate: float
+    loss: float
+    accuracy: float
+    held_back_loss: float
+    held_back_accuracy: float
+    seconds: float
+
+
+class Trainer:
+    """A network with its optimiser, on a device.
+
+    Args:
+        network: with its first weights, on the CPU.
+        preprocess: for mean and std.
+        recipe: the numbers.
+        device: a resolved device.
+    """
+
+    def __init__(self, network: SENetwork, preprocess: Preprocess, recipe: Recipe, device: str) -> None:
+        torch.use_deterministic_algorithms(recipe.deterministic)
+        self.recipe = recipe
+        self.device = torch.device(device)
+        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.unreadable: list[str] = []
+        _freeze(network, recipe.freeze)
+        self.optimiser = torch.optim.SGD(
+            _groups(network, recipe.weight_decay), lr=recipe.rate, momentum=recipe.momentum, nesterov=True
+        )
+        shape = (1, 3, 1, 1)
+        self._mean = torch.tensor(preprocess.mean, device=self.device).reshape(shape)
+        self._std = torch.tensor(preprocess.std, device=self.device).reshape(shape)
+
+    def train(self, batches: Iterable[Batch], first_step: int, steps: int, progress: Progress) -> tuple[float, float]:
+        """One pass; the learning rate follows the recipe from step `first_step` of `steps` on.
+
+        Returns:
+            Mean loss, and top-1 accuracy 0..1, both on the augmented images.
+
+        Raises:
+            DivergedError: the loss became infinite or NaN.
+            UsageError: none of the images can be read.
+        """
+        self._training_mode()
+        total, right, done = 0.0, 0, 0
+        for number, (pixels, targets, unreadable) in enumerate(batches):
+            self.unreadable += unreadable
+            if len(targets) == 0:
+                continue
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.recipe.rate_at(first_step + number, steps)
+            targets = targets.to(self.device)
+            logits = self._logits(pixels, self.recipe.precision)
+            loss = functional.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimiser.step()
+            total += float(loss.detach()) * len(targets)
+            if not math.isfinite(total):
+                raise DivergedError(
+                    f"the loss is {total} at step {first_step + number}", "Train with a smaller --lr."
+                )
+            right += int((logits.argmax(1) == targets).sum())
+            done += len(targets)
+            progress(done)
+        if not done:
+            raise UsageError(f"no image can be read; the first: {self.unreadable[0]}")
+        return total / done, right / done
+
+    @torch.inference_mode()
+    def measure(self, batches: Iterable[Batch], precision: TrainPrecision) -> tuple[float, float]:
+        """Cross entropy and top-1 accuracy 0..1 on images prepared as for predictions; NaN if there are none."""
+        self.network.eval()
+        total, right, done = 0.0, 0, 0
+        for pixels, targets, unreadable in batches:
+            self.unreadable += unreadable
+            if len(targets) == 0:
+                continue
+            targets = targets.to(self.device)
+            logits = self._logits(pixels, precision)
+            total += float(functional.cross_entropy(logits, targets, reduction="sum"))
+            right += int((logits.argmax(1) == targets).sum())
+            done += len(targets)
+        return (total / done, right / done) if done else (math.nan, math.nan)
+
+    def _logits(self, pixels: Tensor, precision: TrainPrecision) -> Tensor:
+        images = pixels.to(self.device).float().div_(255).sub_(self._mean).div_(self._std)
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
+            logits: Tensor = self.network(images)
+        return logits.float()
+
+    def _training_mode(self) -> None:
+        """Frozen stages stay in evaluation mode: their batch norms keep their statistics."""
+        self.network.train()
+        for part in _frozen(self.network, self.recipe.freeze):
+            part.eval()
+
+
+def _frozen(network: SENetwork, stages: int) -> list[nn.Module]:
+    if stages == 0:
+        return []
+    return [network.stem, *(network.get_submodule(name) for name in network.stages[:stages])]
+
+
+def _freeze(network: SENetwork, stages: int) -> None:
+    for part in _frozen(network, stages):
+        part.requires_grad_(False)
+
+
+def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Parameters that shrink (weights of convolutions and linear maps) and those that do not."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def calculates_bf16(device: str) -> bool:
+    """True if the device calculates in bf16 itself, so that training in it is faster."""
+    if device.startswith("cuda"):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device != "cpu":
+        return False
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # since PyTorch 2.11
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -1,0 +1,61 @@
+"""How a network is trained, as numbers: SGD with momentum, warm-up, cosine decay, label smoothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Augment = Literal["standard", "scale", "none"]
+TrainPrecision = Literal["fp32", "bf16"]
+
+_SCRATCH_RATE, _FINE_TUNING_RATE = 0.1, 0.01
+_RATE_BATCH = 128
+"""Learning rates are given for batches of this many images and grow with the batch (arXiv 1706.02677)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What decides the weights that come out, together with data and architecture.
+
+    Args:
+        epochs: passes over the training images.
+        batch_size: images for one step.
+        rate: highest learning rate, reached after the warm-up.
+        seed: of the initial weights, the order of the images and their augmentation.
+        augment: "standard" shifts by up to an eighth and mirrors small images and takes random crops of large
+            ones; "scale" also zooms in and out and changes light and colour; "none" changes nothing.
+        precision: of the forward and backward pass; weights and their updates are float32.
+        freeze: the stem and this many stages keep their weights; 0 trains all.
+        momentum: of SGD, Nesterov's.
+        weight_decay: on convolution and linear weights, not on biases and batch norms.
+        label_smoothing: probability spread over all classes.
+        warmup: part of all steps in which the learning rate rises.
+        deterministic: True to refuse operations whose result may vary from run to run.
+    """
+
+    epochs: int
+    batch_size: int
+    rate: float
+    seed: int = 0
+    augment: Augment = "standard"
+    precision: TrainPrecision = "fp32"
+    freeze: int = 0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.1
+    warmup: float = 0.1
+    deterministic: bool = False
+
+    def rate_at(self, step: int, steps: int) -> float:
+        """Learning rate of step number `step` (from 0) of `steps`: a line up, then half a cosine down to 0."""
+        rising = max(1, round(self.warmup * steps))
+        if step < rising:
+            return self.rate * (step + 1) / rising
+        done = (step - rising) / max(1, steps - rising)
+        return self.rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def usual_rate(batch_size: int, *, fine_tuning: bool) -> float:
+    """The learning rate where none is given."""
+    return (_FINE_TUNING_RATE if fine_tuning else _SCRATCH_RATE) * batch_size / _RATE_BATCH

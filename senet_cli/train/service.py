@@ -1,0 +1,273 @@
+"""A whole training run: data and network in, the folder of a finished model out."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from senet_cli.classifier import Model, find_model
+from senet_cli.datasets import Labelled, Splits, read_splits, unpacked
+from senet_cli.errors import UsageError
+from senet_cli.labels import NO_NAME, LabelSet, labels_for_classes
+from senet_cli.manifest import Architecture, Checkpoint, Licence, Metric, load_manifest
+from senet_cli.manifest.entries import EntryName
+from senet_cli.models.checkpoint import load_network
+from senet_cli.models.layouts import find_layout
+from senet_cli.models.network import SENetwork, build_network
+from senet_cli.settings import Settings
+from senet_cli.store.notices import Notices
+from senet_cli.train.folder import RunFolder, State
+from senet_cli.train.loop import Epoch, Trainer
+from senet_cli.train.recipe import Recipe, TrainPrecision
+from senet_cli.train.samples import Samples, augmentation, batches
+
+HELD_BACK_PART = 10
+"""One image in so many of each class is held back where the data set has no part for it."""
+
+
+class TrainNotices(Protocol):
+    """What a run tells while it goes on."""
+
+    def prepared(self, train: int, held_back: int, classes: int, first_epoch: int) -> None:
+        """Data and network are ready: numbers of images and classes, and the epoch that comes first."""
+
+    def advanced(self, epoch: int, done: int) -> None:
+        """So many images of this epoch are done."""
+
+    def finished_epoch(self, epoch: Epoch) -> None:
+        """An epoch is over and can be resumed from."""
+
+    def unreadable(self, problems: list[str]) -> None:
+        """Images were left out of an epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRequest:
+    """What to train.
+
+    Args:
+        data: folder or tar.
+        output: folder of the run.
+        recipe: the numbers.
+        architecture: key, None with `origin`.
+        origin: checkpoint or run to start from, None to start from random weights.
+        se: False for the plain twin.
+        resume: True to go on with the run in `output`, if one was begun.
+        device: a resolved device.
+        jobs: decoding processes, for large images.
+    """
+
+    data: Path
+    output: Path
+    recipe: Recipe
+    architecture: str | None
+    origin: str | None
+    se: bool
+    resume: bool
+    device: str
+    jobs: int
+
+
+def train(
+    request: TrainRequest, settings: Settings, notices: TrainNotices, downloads: Notices | None = None
+) -> Checkpoint:
+    """Train, and leave a model that `-m <output>` finds.
+
+    Raises:
+        SenetError: data, model, options or disk are not as they must be.
+    """
+    folder = RunFolder(request.output)
+    if folder.used and not request.resume:
+        raise UsageError(
+            f"`{request.output}` holds a run already", "Go on with it by --resume, or give another -o."
+        )
+    start = _start(request, settings, downloads)
+    folder.prepare()
+    with unpacked(request.data) as data:
+        return _Run(request, start, _split(read_splits(data), request.recipe.seed), folder, notices).go()
+
+
+# --- what a run starts from -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """The architecture, and the model whose weights come first, if any."""
+
+    architecture: Architecture
+    model: Model | None
+
+
+def _start(request: TrainRequest, settings: Settings, downloads: Notices | None) -> _Start:
+    if request.origin is None:
+        architecture = load_manifest(settings.manifest).architecture(str(request.architecture))
+        if not request.se:
+            architecture = replace(
+                architecture, key=f"{architecture.key}-plain", spec=architecture.spec.without_se()
+            )
+        return _Start(architecture, None)
+    model = find_model(request.origin, settings, downloads)
+    return _Start(replace(model.architecture, preprocess=model.preprocess), model)
+
+
+def _network(start: _Start, labels: LabelSet) -> SENetwork:
+    """The first weights: random, or those of a model, whose head stays only if it knows the same classes."""
+    fresh = build_network(start.architecture.spec.with_classes(len(labels)))
+    if start.model is None:
+        return fresh
+    trained = load_network(start.model.path, start.model.architecture.spec, find_layout(str(start.model.layout)))
+    if start.model.labels.labels == labels.labels:
+        return trained.train()
+    trained.head, trained.spec = fresh.head, fresh.spec
+    return trained.train()
+
+
+# --- the run --------------------------------------------------------------------------------------
+
+
+class _Run:
+    """One run from its first or next epoch to the finished model."""
+
+    def __init__(
+        self, request: TrainRequest, start: _Start, splits: Splits, folder: RunFolder, notices: TrainNotices
+    ) -> None:
+        self._request, self._folder, self._notices = request, folder, notices
+        self._recipe, self._start = request.recipe, start
+        self._labels = labels_for_classes(splits.train.classes)
+        self._splits = splits
+        preprocess = start.architecture.preprocess
+        self._train = Samples(splits.train, preprocess, augmentation(self._recipe.augment, preprocess))
+        self._held_back = Samples(splits.held_back or Labelled(splits.train.classes, ()), preprocess)
+        torch.manual_seed(self._recipe.seed)
+        network = _network(start, self._labels)
+        self._trainer = Trainer(network, preprocess, self._recipe, request.device)
+        self._log: tuple[Epoch, ...] = ()
+
+    def go(self) -> Checkpoint:
+        """All epochs that are left, then the files of the finished model."""
+        asked = self._asked()
+        if state := self._folder.load_state(asked):
+            self._trainer.network.load_state_dict(state.network)
+            self._trainer.optimiser.load_state_dict(state.optimiser)
+            self._log = state.log
+        first = len(self._log) + 1
+        classes = len(self._labels)
+        self._notices.prepared(len(self._train), len(self._held_back), classes, first)
+        for number in range(first, self._recipe.epochs + 1):
+            epoch = self._epoch(number)
+            self._log = (*self._log, epoch)
+            self._folder.save_state(
+                State(
+                    asked,
+                    self._trainer.network.state_dict(),
+                    self._trainer.optimiser.state_dict(),
+                    self._log,
+                )
+            )
+            self._notices.finished_epoch(epoch)
+        self._folder.save_curves(self._log)
+        return self._folder.save_model(self._trainer.network, self._checkpoint(), self._own_labels())
+
+    def _epoch(self, number: int) -> Epoch:
+        begun = time.monotonic()
+        recipe, trainer = self._recipe, self._trainer
+        trainer.unreadable.clear()
+        each = max(1, len(self._train) // recipe.batch_size)
+        stream = batches(
+            self._train,
+            recipe.batch_size,
+            shuffle=True,
+            seed=_seed(recipe.seed, number),
+            jobs=self._request.jobs,
+        )
+        loss, accuracy = trainer.train(
+            stream,
+            (number - 1) * each,
+            each * recipe.epochs,
+            lambda done: self._notices.advanced(number, done),
+        )
+        held_back = self._measure(recipe.precision)
+        if trainer.unreadable:
+            self._notices.unreadable(trainer.unreadable)
+        rate = recipe.rate_at(number * each - 1, each * recipe.epochs)
+        return Epoch(number, rate, loss, accuracy, *held_back, time.monotonic() - begun)
+
+    def _measure(self, precision: TrainPrecision) -> tuple[float, float]:
+        if not len(self._held_back):
+            return math.nan, math.nan
+        recipe, jobs = self._recipe, self._request.jobs
+        stream = batches(self._held_back, recipe.batch_size, shuffle=False, seed=0, jobs=jobs)
+        return self._trainer.measure(stream, precision)
+
+    def _asked(self) -> dict[str, Any]:
+        """What decides the weights; a run is only resumed with the same."""
+        return {
+            **asdict(self._recipe),
+            "architecture": self._start.architecture.key,
+            "from": self._start.model.name if self._start.model else None,
+            "images": len(self._train),
+            "classes": list(self._labels.labels),
+        }
+
+    def _own_labels(self) -> LabelSet | None:
+        return replace(self._labels, name=self._name) if self._labels.name == NO_NAME else None
+
+    @property
+    def _name(self) -> EntryName:
+        name = re.sub("[^a-z0-9_-]+", "-", self._request.output.absolute().name.lower()).strip("-")
+        return EntryName(name[:60] or "run")
+
+    def _checkpoint(self) -> Checkpoint:
+        own = self._own_labels()
+        labels = own.name if own else self._labels.name
+        spec = self._trainer.network.spec
+        architecture = replace(self._start.architecture, spec=spec, labels=labels)
+        return Checkpoint(
+            name=self._name,
+            publisher="trained with senet",
+            architecture=architecture,
+            labels=labels,
+            preprocess=architecture.preprocess,
+            files=(),
+            metrics=self._metrics(),
+            licence=Licence("your own", "as the images and the weights it began with allow"),
+            sources=(f"`senet train`, {self._recipe.epochs} epochs, seed {self._recipe.seed}",),
+        )
+
+    def _metrics(self) -> tuple[Metric, ...]:
+        """Accuracy of the finished weights, in float32 as `senet predict` runs them."""
+        if not len(self._held_back):
+            return ()
+        _, accuracy = self._measure("fp32")
+        size = self._start.architecture.preprocess.crop
+        dataset = f"{len(self._held_back):,} images held back"
+        return (Metric(dataset, round(100 * accuracy, 3), None, size, "`senet train`"),)
+
+
+def _seed(seed: int, epoch: int) -> int:
+    """Another one for each epoch, so that a resumed run sees what an uninterrupted one sees."""
+    return (seed * 1_000_003 + epoch) % 2**63
+
+
+def _split(splits: Splits, seed: int) -> Splits:
+    """Hold back a part of each class where the data set does not say which images to measure with."""
+    if splits.held_back is not None:
+        return splits
+    everything = splits.train
+    by_class: dict[int, list[int]] = {}
+    for number, (_, target) in enumerate(everything.images):
+        by_class.setdefault(target, []).append(number)
+    held_back: set[int] = set()
+    for numbers in by_class.values():
+        count = len(numbers) // HELD_BACK_PART or (len(numbers) > 1)
+        held_back |= set(random.Random(seed).sample(numbers, count))
+    kept = [image for number, image in enumerate(everything.images) if number not in held_back]
+    back = [image for number, image in enumerate(everything.images) if number in held_back]
+    return Splits(Labelled(everything.classes, kept), Labelled(everything.classes, back))
