@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +14,23 @@ from numpy.typing import NDArray
 
 from senet_cli.architectures import ArchSpec
 from senet_cli.engines.base import Engine, Precision, auto_batch, resolve_device
-from senet_cli.errors import ImageError, UsageError
+from senet_cli.errors import DiskError, ImageError, NetworkError, UsageError
 from senet_cli.images.coerce import AnyImage, as_rgb
 from senet_cli.images.preprocess import to_pixels
 from senet_cli.labels import LabelSet, check_labels, numbered_labels
-from senet_cli.manifest import Architecture, Manifest, Preprocess, find_checkpoint
+from senet_cli.manifest import Architecture, Manifest, Metric, Preprocess, find_checkpoint, load_manifest
 from senet_cli.models.layouts import find_layout
 from senet_cli.records import Prediction
-from senet_cli.settings import Settings
+from senet_cli.settings import BUNDLED_MODEL, DEFAULT_MODEL, Settings
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
 
     from senet_cli.store.notices import Notices
 
+
+_PATIENCE = 4.0
+"""Seconds in which some host must answer before the model that comes with the package is used."""
 
 Images = list[Any] | tuple[Any, ...]
 """Several images, each as `AnyImage`."""
@@ -44,6 +48,7 @@ class Model:
         architecture: the exact structure.
         preprocess: from image to pixels.
         labels: names of the classes; for weights of one's own only a guess, which their number may refute.
+        metric: the published accuracy at the size that `preprocess` crops to, if there is one.
     """
 
     name: str
@@ -52,13 +57,16 @@ class Model:
     architecture: Architecture
     preprocess: Preprocess
     labels: LabelSet
+    metric: Metric | None = None
 
 
 class Classifier:
     """A network with its weights, preprocessing and labels, on a device.
 
     Args:
-        model: name, alias or family of a checkpoint; it is downloaded if it is not in the cache.
+        model: name, alias or family of a checkpoint, which is downloaded if it is not in the cache, or the
+            folder of a training run. None: `SENET_MODEL`, else `seresnet50`, else, with a warning, the model
+            that comes with the package.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: "fp32", "bf16" or "fp16".
         manifest: a manifest that adds or replaces entries.
@@ -74,7 +82,7 @@ class Classifier:
 
     def __init__(
         self,
-        model: str = "seresnet50",
+        model: str | None = None,
         *,
         device: str = "auto",
         precision: Precision = "fp32",
@@ -83,7 +91,11 @@ class Classifier:
     ) -> None:
         path = Path(manifest) if manifest is not None else None
         settings = Settings.from_environment(manifest=path, offline=offline)
-        self._load(find_model(model, settings), device, precision)
+        if name := model or settings.model:
+            found = find_model(name, settings)
+        else:
+            found = find_default_model(settings, None, lambda text: warnings.warn(text, stacklevel=3))
+        self._load(found, device, precision)
 
     @classmethod
     def from_model(cls, model: Model, device: str, precision: Precision) -> Classifier:
@@ -203,7 +215,37 @@ def find_model(name: str, settings: Settings, notices: Notices | None = None) ->
         architecture=checkpoint.architecture,
         preprocess=checkpoint.preprocess,
         labels=labels,
+        metric=checkpoint.metric,
     )
+
+
+def find_default_model(settings: Settings, notices: Notices | None, tell: Callable[[str], None]) -> Model:
+    """The default model, or the one that comes with the package where the default cannot be had.
+
+    A host that does not answer is given a few seconds only.
+
+    Args:
+        settings: where things lie.
+        notices: hears of the download.
+        tell: hears, in one line, that the other model is used, why, and how to get the default.
+
+    Raises:
+        SenetError: the default was delivered with other than the published bytes, or does not fit.
+    """
+    from senet_cli.store.install import check_answers
+
+    checkpoint = load_manifest(settings.manifest).checkpoint(DEFAULT_MODEL)
+    try:
+        check_answers(checkpoint, settings, _PATIENCE)
+        return find_model(DEFAULT_MODEL, settings, notices)
+    except (NetworkError, DiskError) as error:
+        bundled = find_model(BUNDLED_MODEL, settings)
+        names = bundled.labels.labels
+        tell(
+            f"using `{bundled.name}`, which knows {len(names)} classes ({names[0]} to {names[-1]}), because "
+            f"`{checkpoint.name}` cannot be had: {error.message}. `senet download {DEFAULT_MODEL}` gets it."
+        )
+        return bundled
 
 
 def own_model(path: Path, key: str, manifest: Manifest) -> Model:

@@ -10,6 +10,8 @@ from pathlib import Path
 from senet_cli.errors import DiskError, UsageError
 
 DEFAULT_MODEL = "seresnet50"
+BUNDLED_MODEL = "seresnet10-cifar10.senet"
+"""What comes with the package, for where the default cannot be had."""
 _MAX_DIGITS = 9
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"", "0", "false", "no", "off"}
@@ -23,7 +25,7 @@ class Settings:
         cache: folder for downloaded checkpoints; it need not exist yet.
         manifest: a manifest that adds or replaces entries, or None.
         offline: True if no socket may be opened.
-        model: the one to use where none is named.
+        model: the one to use where none is named on the command line; None: the default may be chosen.
         cache_path: more caches below the user's own, which are only read.
         lock_timeout: seconds to wait for another process that fetches the same file.
     """
@@ -31,7 +33,7 @@ class Settings:
     cache: Path
     manifest: Path | None = None
     offline: bool = False
-    model: str = DEFAULT_MODEL
+    model: str | None = None
     cache_path: tuple[Path, ...] = ()
     lock_timeout: float = 600.0
 
@@ -58,7 +60,7 @@ class Settings:
             cache=_folder(environment.get("SENET_CACHE")),
             manifest=manifest,
             offline=offline,
-            model=environment.get("SENET_MODEL") or DEFAULT_MODEL,
+            model=environment.get("SENET_MODEL") or None,
             cache_path=tuple(map(_folder, below)),
             lock_timeout=_seconds("SENET_LOCK_TIMEOUT", environment, default=600.0),
         )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from senet_cli.cli import cache, catalogue, download, predict, train, verify
+from senet_cli.cli import cache, catalogue, download, evaluate, predict, train, verify
 
 app = typer.Typer(
     name="senet",
@@ -18,6 +18,7 @@ app = typer.Typer(
     invoke_without_command=True,
 )
 app.command(epilog=predict.EPILOG)(predict.predict)
+app.command(epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command(epilog=train.EPILOG)(train.train)
 app.command()(download.download)
 app.command("list")(catalogue.list_)

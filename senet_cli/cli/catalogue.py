@@ -12,7 +12,7 @@ import typer
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import is_terminal
 from senet_cli.describe import architecture_facts, checkpoint_facts, checkpoint_summary
-from senet_cli.manifest import load_manifest
+from senet_cli.manifest import find_checkpoint, load_manifest
 from senet_cli.store.cache import Cache
 from senet_cli.writers.base import Output, open_output
 from senet_cli.writers.text import encodable_json, printable
@@ -54,7 +54,7 @@ def list_(
 
 
 def info(
-    name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=opt.complete_model)],
+    name: Annotated[str, typer.Argument(metavar="NAME|RUN", autocompletion=opt.complete_model)],
     format: Annotated[  # noqa: A002 - the name of the option
         Literal["text", "json"], typer.Option(help="How it is written.")
     ] = "text",
@@ -62,8 +62,7 @@ def info(
 ) -> None:
     """Show everything about one model: structure, preprocessing, files, digests, accuracy, sources."""
     settings = opt.settings(manifest)
-    catalogue = load_manifest(settings.manifest)
-    checkpoint = catalogue.checkpoint(name)
+    checkpoint, catalogue = find_checkpoint(name, settings.manifest)
     cached = bool(Cache.from_settings(settings).holds(checkpoint))
     facts = checkpoint_facts(checkpoint, catalogue, cached=cached)
     with open_output(None) as out:

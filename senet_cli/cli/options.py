@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from senet_cli.engines.base import Precision
 from senet_cli.errors import SenetError
 from senet_cli.manifest import Manifest, load_manifest
 from senet_cli.settings import Settings
 
 _MAX_DIGITS = 9
+_MAX_AUTO_JOBS, _MAX_JOBS = 8, 256
 
 
 def auto_or_count(text: str) -> int | None:
@@ -22,6 +25,11 @@ def auto_or_count(text: str) -> int | None:
     if not text.isdecimal() or len(text) > _MAX_DIGITS or int(text) < 1:
         raise typer.BadParameter(f"`{text}` is neither `auto` nor a whole number from 1 on")
     return int(text)
+
+
+def decoding_threads(text: str) -> int:
+    """The value of `--jobs`: as many threads as there are processors, at most 8, where it is `auto`."""
+    return min(auto_or_count(text) or min(_MAX_AUTO_JOBS, os.cpu_count() or 1), _MAX_JOBS)
 
 
 def complete_model(incomplete: str) -> list[str]:
@@ -54,6 +62,19 @@ OfflineOption = Annotated[bool, typer.Option("--offline", help="Open no socket. 
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No notes, no progress.")]
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Say what is used and how; also what decoders print.")
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(metavar="auto|cpu|cuda[:N]|mps", envvar="SENET_DEVICE", help="Where to run the network."),
+]
+PrecisionOption = Annotated[
+    Precision, typer.Option(envvar="SENET_PRECISION", help="Number format of the network.")
+]
+BatchSizeOption = Annotated[
+    str, typer.Option(metavar="auto|N", envvar="SENET_BATCH_SIZE", help="Images in a batch.")
+]
+JobsOption = Annotated[
+    str, typer.Option("--jobs", "-j", metavar="auto|N", envvar="SENET_JOBS", help="Decoding threads.")
 ]
 NamesArgument = Annotated[
     list[str] | None,

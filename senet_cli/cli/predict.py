@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import logging
-import os
 import shutil
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,10 +14,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code, note
+from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code, note, say
 from senet_cli.cli.downloads import DownloadNotices
+from senet_cli.cli.loading import load_classifier
 from senet_cli.cli.results import ResultRun
-from senet_cli.engines.base import Precision, check_device
+from senet_cli.engines.base import check_device
 from senet_cli.errors import NothingToClassifyError, UsageError
 from senet_cli.images.sources import Source, SourceRequest
 from senet_cli.settings import DEFAULT_MODEL, Settings
@@ -28,9 +26,8 @@ from senet_cli.writers.base import FORMATS, Format, Writer, open_output
 from senet_cli.writers.choose import make_writer
 
 if TYPE_CHECKING:
-    from senet_cli.classifier import Classifier, Model
+    from senet_cli.classifier import Model
 
-_MAX_AUTO_JOBS, _MAX_JOBS = 8, 256
 
 EPILOG = """Examples:
 
@@ -58,10 +55,10 @@ def predict(
         typer.Option(
             "--model",
             "-m",
-            metavar="NAME",
+            metavar="NAME|RUN",
             autocompletion=opt.complete_model,
-            show_default=DEFAULT_MODEL,
-            help="Model, see `senet list`.  [env: SENET_MODEL]",
+            show_default=f"{DEFAULT_MODEL}, or what comes with senet where that cannot be had",
+            help="Model, see `senet list`, or the folder of a training run.  [env: SENET_MODEL]",
         ),
     ] = None,
     top_k: Annotated[
@@ -71,22 +68,10 @@ def predict(
         float,
         typer.Option(min=0, max=1, metavar="P", help="Leave out predictions under this probability."),
     ] = 0.0,
-    device: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|cpu|cuda[:N]|mps", envvar="SENET_DEVICE", help="Where to run the network."
-        ),
-    ] = "auto",
-    precision: Annotated[
-        Precision, typer.Option(envvar="SENET_PRECISION", help="Number format of the network.")
-    ] = "fp32",
-    batch_size: Annotated[
-        str, typer.Option(metavar="auto|N", envvar="SENET_BATCH_SIZE", help="Images in a batch.")
-    ] = "auto",
-    jobs: Annotated[
-        str,
-        typer.Option("--jobs", "-j", metavar="auto|N", envvar="SENET_JOBS", help="Decoding threads."),
-    ] = "auto",
+    device: opt.DeviceOption = "auto",
+    precision: opt.PrecisionOption = "fp32",
+    batch_size: opt.BatchSizeOption = "auto",
+    jobs: opt.JobsOption = "auto",
     format: Annotated[  # noqa: A002 - the name of the option
         Format | None,
         typer.Option(
@@ -140,16 +125,16 @@ def predict(
     if quiet and verbose:
         raise UsageError("`-q` and `-v` contradict each other", "Give one of them.")
     check_device(device)
-    chosen = _ModelChoice(model, weights, arch)
+    chosen = _ModelChoice(model, weights, arch, strict)
     chosen.check()
-    batch, threads = opt.auto_or_count(batch_size), opt.auto_or_count(jobs)
+    batch, threads = opt.auto_or_count(batch_size), opt.decoding_threads(jobs)
     request = SourceRequest(tuple(source or ()), from_file, null, recursive)
     request.check()
     sources = _at_least_one(request)
     if not verbose:
         mute_native_code()
     found = chosen.find(opt.settings(manifest, offline=offline), DownloadNotices(quiet=quiet))
-    classifier = _load(found, device, precision)
+    classifier = load_classifier(found, device, precision)
 
     from senet_cli.pipeline import RunOptions, classify
 
@@ -157,7 +142,7 @@ def predict(
         top_k=top_k,
         min_score=min_score,
         batch_size=batch or classifier.batch_size,
-        jobs=min(threads or min(_MAX_AUTO_JOBS, os.cpu_count() or 1), _MAX_JOBS),
+        jobs=threads,
     )
     if verbose:
         note(f"{classifier.name} ({found.architecture.key}) from {found.path}")
@@ -176,19 +161,24 @@ def predict(
 
 @dataclass(frozen=True, slots=True)
 class _ModelChoice:
-    """What the options say about the model: a name, or weights of one's own."""
+    """What the options say about the model: a name, weights of one's own, or nothing."""
 
     name: str | None
     weights: Path | None
     arch: str | None
+    strict: bool
 
     def find(self, settings: Settings, notices: DownloadNotices) -> Model:
-        from senet_cli.classifier import find_model, own_model
+        from senet_cli.classifier import find_default_model, find_model, own_model
         from senet_cli.manifest import load_manifest
 
-        if self.weights is None or self.arch is None:
-            return find_model(self.name or settings.model, settings, notices)
-        return own_model(self.weights, self.arch, load_manifest(settings.manifest))
+        if self.weights is not None and self.arch is not None:
+            return own_model(self.weights, self.arch, load_manifest(settings.manifest))
+        if name := self.name or settings.model:
+            return find_model(name, settings, notices)
+        if self.strict:
+            return find_model(DEFAULT_MODEL, settings, notices)
+        return find_default_model(settings, notices, lambda text: say(f"note: {text}", "yellow"))
 
     def check(self) -> None:
         """Find contradictions before any work is done."""
@@ -199,15 +189,6 @@ class _ModelChoice:
             )
         if self.weights is not None and self.name is not None:
             raise UsageError("`-m` and `--weights` are two models", "Give one of them.")
-
-
-def _load(model: Model, device: str, precision: Precision) -> Classifier:
-    # damaged images get records; what else Pillow has to say of them is noise
-    warnings.filterwarnings("ignore", module="PIL")
-    logging.getLogger("PIL").setLevel(logging.CRITICAL)
-    from senet_cli.classifier import Classifier
-
-    return Classifier.from_model(model, device, precision)
 
 
 def _at_least_one(request: SourceRequest) -> Iterator[Source]:

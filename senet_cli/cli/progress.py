@@ -74,7 +74,7 @@ def _lines(clock: Callable[[], float]) -> Callable[[int], None]:
 
 @contextlib.contextmanager
 def epoch_progress(epochs: int, *, shown: bool) -> Iterator[Callable[[int, int, int], None]]:
-    """Gives a function to call with epoch, images done in it and images in all; it draws on a terminal only."""
+    """Gives a function to call with epoch, images done in it, images in all; it draws on a terminal only."""
     if not shown or not is_terminal(sys.stderr):
         yield lambda *_: None
         return

@@ -33,7 +33,7 @@ def train(
     data: Annotated[
         Path,
         typer.Argument(
-            help="A folder of class folders (with or without train/ and val/), a tar of one, or CIFAR's batches.",
+            help="A folder of class folders (or with train/ and val/), a tar of one, or CIFAR's batches.",
             show_default=False,
         ),
     ],
@@ -65,7 +65,10 @@ def train(
         bool, typer.Option("--no-se", help="Leave out the SE modules: the plain twin, for comparison.")
     ] = False,
     freeze: Annotated[
-        int, typer.Option(min=0, metavar="N", help="With --from: keep the stem and the first N stages as they are.")
+        int,
+        typer.Option(
+            min=0, metavar="N", help="With --from: keep the stem and the first N stages as they are."
+        ),
     ] = 0,
     augment: Annotated[
         Literal["standard", "scale", "none"],
@@ -173,4 +176,6 @@ class _Notices:
 
     def unreadable(self, problems: list[str]) -> None:
         """See `TrainNotices`."""
-        note(f"left out {len(problems):,} images that cannot be read, such as {problems[0]}", quiet=self._quiet)
+        note(
+            f"left out {len(problems):,} images that cannot be read, such as {problems[0]}", quiet=self._quiet
+        )

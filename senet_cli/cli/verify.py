@@ -9,7 +9,7 @@ import typer
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import complain
 from senet_cli.errors import DigestError, ExitCode
-from senet_cli.manifest import load_manifest
+from senet_cli.manifest import find_checkpoint, load_manifest
 from senet_cli.store.cache import Cache
 from senet_cli.writers.base import open_output
 
@@ -28,8 +28,10 @@ def verify(
     tabs. A damaged file is put aside, so that the next download fetches it again.
     """
     settings = opt.settings(manifest)
-    catalogue = load_manifest(settings.manifest)
-    chosen = [catalogue.checkpoint(name) for name in names or catalogue.checkpoints]
+    if names:
+        chosen = [find_checkpoint(name, settings.manifest)[0] for name in names]
+    else:
+        chosen = list(load_manifest(settings.manifest).checkpoints.values())
     cache = Cache.from_settings(settings)
     code = ExitCode.OK
     with open_output(None) as out:

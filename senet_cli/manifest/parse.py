@@ -199,7 +199,7 @@ def parse_label_set(name: str, fields: Fields) -> LabelSet:
 def parse_checkpoint(
     name: str, fields: Fields, architectures: Mapping[str, Architecture], folder: Path
 ) -> Checkpoint:
-    """One value of `checkpoints`, with its architecture looked up; `folder` holds the manifest's own files."""
+    """One value of `checkpoints`, its architecture looked up; `folder` holds the manifest's own files."""
     key = fields.text("architecture")
     if key not in architectures:
         fields.fail(f"`architecture` is `{key[:80]}`, which `architectures` does not have")

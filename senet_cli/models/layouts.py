@@ -97,9 +97,7 @@ LEEYEONSU = KeyLayout(
 
 SENET = KeyLayout(
     "senet",
-    stem={
-        f"{kind}{n}": f"stem.{kind}{n}" for kind in ("conv", "norm") for n in ("", "1", "2", "3")
-    },
+    stem={f"{kind}{n}": f"stem.{kind}{n}" for kind in ("conv", "norm") for n in ("", "1", "2", "3")},
     block="stage{stage}.{block}",
     parts={f"{kind}{n}": f"{kind}{n}" for kind in ("conv", "norm") for n in (1, 2, 3)}
     | {path: path for path in ("se.reduce", "se.expand", "shortcut.conv", "shortcut.norm")},

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from senet_cli.errors import CheckpointError, DigestError, DiskError
+from senet_cli.errors import CheckpointError, DigestError, DiskError, NetworkError
 from senet_cli.manifest.entries import Checkpoint, CheckpointFile
 from senet_cli.settings import Settings
 from senet_cli.store.cache import Cache
@@ -13,7 +15,7 @@ from senet_cli.store.fetch import Fetcher, check_space, disk_errors, wrong_diges
 from senet_cli.store.files import chunks_of, sha256_of
 from senet_cli.store.notices import Installed, Notices, Silence
 from senet_cli.store.partial import claimed
-from senet_cli.store.transfer import open_transport
+from senet_cli.store.transfer import Request, offline_error, open_transport
 
 
 def ensure_installed(checkpoint: Checkpoint, settings: Settings, notices: Notices | None = None) -> Installed:
@@ -29,6 +31,44 @@ def ensure_installed(checkpoint: Checkpoint, settings: Settings, notices: Notice
         return installed
     transport = open_transport(offline=settings.offline)
     return Fetcher(cache, transport, notices or Silence()).fetch(checkpoint)
+
+
+def check_answers(checkpoint: Checkpoint, settings: Settings, patience: float) -> None:
+    """Make sure, in a few seconds, that a checkpoint is there or that a host would deliver it.
+
+    The looking up of a host's name cannot be given a limit, so all of it happens in a thread that is left
+    behind when it takes too long.
+
+    Raises:
+        NetworkError: no address answers within `patience` seconds, or the network may not be used.
+        DiskError: the cache cannot be read.
+    """
+    if Cache.from_settings(settings).holds(checkpoint):
+        return
+    transport = open_transport(offline=settings.offline)
+    urls = [url for file in checkpoint.files for url in file.urls if transport.may_open(url)]
+    if not urls:
+        raise offline_error(checkpoint.name)
+    outcome: queue.SimpleQueue[NetworkError | None] = queue.SimpleQueue()
+
+    def ask() -> None:
+        error = None
+        for url in urls:
+            try:
+                with transport.open(Request(url)):
+                    outcome.put(None)
+                    return
+            except NetworkError as failed:
+                error = failed
+        outcome.put(error)
+
+    threading.Thread(target=ask, name="answers", daemon=True).start()
+    try:
+        error = outcome.get(timeout=patience)
+    except queue.Empty:
+        error = NetworkError(f"no host answered within {patience:g} seconds")
+    if error:
+        raise error
 
 
 def import_file(checkpoint: Checkpoint, cache: Cache, origin: Path, notices: Notices) -> Installed:

@@ -95,7 +95,7 @@ class RunFolder:
             state = State(data["asked"], data["network"], data["optimiser"], log)
         except OSError as error:
             raise DiskError.from_os_error(error, f"reading `{path}`") from error
-        except Exception as error:  # noqa: BLE001 - torch's reader has no error of its own
+        except Exception as error:  # torch's reader has no error of its own
             raise CheckpointError(f"`{path}` is not the state of a run", "Give another -o.") from error
         if state.asked != asked:
             names = [name for name in asked if state.asked.get(name) != asked[name]]
@@ -122,9 +122,14 @@ class RunFolder:
 
     def save_curves(self, log: Sequence[Epoch]) -> None:
         """Draw loss and accuracy."""
-        from senet_cli.train.curves import draw_curves
+        from senet_cli.pictures import draw_curves
 
-        self._write(_CURVES, draw_curves(log))
+        loss = {"training": [e.loss for e in log], "held back": [e.held_back_loss for e in log]}
+        accuracy = {
+            "training": [100 * e.accuracy for e in log],
+            "held back": [100 * e.held_back_accuracy for e in log],
+        }
+        self._write(_CURVES, draw_curves(loss, accuracy))
 
     def save_model(self, network: SENetwork, checkpoint: Checkpoint, labels: LabelSet | None) -> Checkpoint:
         """Write the finished weights, then the manifest that describes them.

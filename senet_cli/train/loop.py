@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -63,7 +64,7 @@ class Trainer:
         torch.use_deterministic_algorithms(recipe.deterministic)
         self.recipe = recipe
         self.device = torch.device(device)
-        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.unreadable: list[str] = []
         _freeze(network, recipe.freeze)
         self.optimiser = torch.optim.SGD(
@@ -73,7 +74,9 @@ class Trainer:
         self._mean = torch.tensor(preprocess.mean, device=self.device).reshape(shape)
         self._std = torch.tensor(preprocess.std, device=self.device).reshape(shape)
 
-    def train(self, batches: Iterable[Batch], first_step: int, steps: int, progress: Progress) -> tuple[float, float]:
+    def train(
+        self, batches: Iterable[Batch], first_step: int, steps: int, progress: Progress
+    ) -> tuple[float, float]:
         """One pass; the learning rate follows the recipe from step `first_step` of `steps` on.
 
         Returns:
@@ -85,13 +88,13 @@ class Trainer:
         """
         self._training_mode()
         total, right, done = 0.0, 0, 0
-        for number, (pixels, targets, unreadable) in enumerate(batches):
+        for number, (pixels, wanted, unreadable) in enumerate(batches):
             self.unreadable += unreadable
-            if len(targets) == 0:
+            if len(wanted) == 0:
                 continue
             for group in self.optimiser.param_groups:
                 group["lr"] = self.recipe.rate_at(first_step + number, steps)
-            targets = targets.to(self.device)
+            targets = wanted.to(self.device)
             logits = self._logits(pixels, self.recipe.precision)
             loss = functional.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
             self.optimiser.zero_grad(set_to_none=True)
@@ -111,14 +114,14 @@ class Trainer:
 
     @torch.inference_mode()
     def measure(self, batches: Iterable[Batch], precision: TrainPrecision) -> tuple[float, float]:
-        """Cross entropy and top-1 accuracy 0..1 on images prepared as for predictions; NaN if there are none."""
+        """Cross entropy and top-1 accuracy 0..1 on images prepared as for predictions; NaN without any."""
         self.network.eval()
         total, right, done = 0.0, 0, 0
-        for pixels, targets, unreadable in batches:
+        for pixels, wanted, unreadable in batches:
             self.unreadable += unreadable
-            if len(targets) == 0:
+            if len(wanted) == 0:
                 continue
-            targets = targets.to(self.device)
+            targets = wanted.to(self.device)
             logits = self._logits(pixels, precision)
             total += float(functional.cross_entropy(logits, targets, reduction="sum"))
             right += int((logits.argmax(1) == targets).sum())
@@ -162,8 +165,8 @@ def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
 def calculates_bf16(device: str) -> bool:
     """True if the device calculates in bf16 itself, so that training in it is faster."""
     if device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device != "cpu":
         return False
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # since PyTorch 2.11
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # since PyTorch 2.11
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

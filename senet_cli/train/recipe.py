@@ -48,7 +48,7 @@ class Recipe:
     deterministic: bool = False
 
     def rate_at(self, step: int, steps: int) -> float:
-        """Learning rate of step number `step` (from 0) of `steps`: a line up, then half a cosine down to 0."""
+        """Learning rate of step number `step` (from 0) of `steps`: a line up, then half a cosine down."""
         rising = max(1, round(self.warmup * steps))
         if step < rising:
             return self.rate * (step + 1) / rising

@@ -20,6 +20,8 @@ from senet_cli.images.preprocess import RESAMPLING, to_pixels
 from senet_cli.manifest import Preprocess
 from senet_cli.train.recipe import Augment
 
+Transform = Callable[[Image.Image], Image.Image]
+
 Sample = tuple[Tensor, int] | str
 """Pixels uint8 (3, crop, crop) and class; or, for an image that cannot be read, why."""
 Batch = tuple[Tensor, Tensor, list[str]]
@@ -44,7 +46,7 @@ class Samples(Dataset[Sample]):
         self,
         labelled: Labelled,
         preprocess: Preprocess,
-        augment: Callable[[Image.Image], Image.Image] | None = None,
+        augment: Transform | None = None,
     ) -> None:
         self._labelled, self._preprocess, self._augment = labelled, preprocess, augment
         self._kept: dict[int, Image.Image] | None = {} if preprocess.crop <= _SMALL else None
@@ -91,15 +93,16 @@ def _reduced(image: Image.Image, edge: int) -> Image.Image:
 # --- augmentation -------------------------------------------------------------------------------
 
 
-def augmentation(kind: Augment, preprocess: Preprocess) -> Callable[[Image.Image], Image.Image] | None:
+def augmentation(kind: Augment, preprocess: Preprocess) -> Transform | None:
     """The transform of a recipe; see `Recipe.augment`."""
     if kind == "none":
         return None
-    steps = transforms.Compose([transforms.RandomHorizontalFlip(), _Framing(preprocess, zoom=kind == "scale")])
-    if kind == "standard":
-        return steps
-    light = transforms.ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3)
-    return transforms.Compose([steps, transforms.RandomApply([light], 0.5)])
+    steps = [transforms.RandomHorizontalFlip(), _Framing(preprocess, zoom=kind == "scale")]
+    if kind == "scale":
+        light = transforms.ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3)
+        steps.append(transforms.RandomApply([light], 0.5))
+    transform: Transform = transforms.Compose(steps)
+    return transform
 
 
 class _Framing:
@@ -115,7 +118,7 @@ class _Framing:
         self._crop, self._zoom = preprocess.crop, zoom
         self._resample = RESAMPLING[preprocess.interpolation]
         mode = transforms.InterpolationMode(preprocess.interpolation)
-        self._into = transforms.RandomResizedCrop(
+        self._into: Transform = transforms.RandomResizedCrop(
             self._crop, scale=(0.35, 1.0), ratio=(3 / 4, 4 / 3), interpolation=mode
         )
 
@@ -140,16 +143,14 @@ class _Framing:
         """The whole image, smaller, somewhere in a mirrored surrounding."""
         widest = self._crop // 4
         borders = [random.randint(0, widest) for _ in range(4)]
-        wider = functional.pad(image, borders, padding_mode="reflect")
+        wider: Image.Image = functional.pad(image, borders, padding_mode="reflect")
         return wider.resize((self._crop, self._crop), self._resample)
 
 
 # --- batches ------------------------------------------------------------------------------------
 
 
-def batches(
-    samples: Samples, batch_size: int, *, shuffle: bool, seed: int, jobs: int
-) -> Iterator[Batch]:
+def batches(samples: Samples, batch_size: int, *, shuffle: bool, seed: int, jobs: int) -> Iterator[Batch]:
     """All images once, in an order and with an augmentation that `seed` decides.
 
     Args:

@@ -122,7 +122,9 @@ def _network(start: _Start, labels: LabelSet) -> SENetwork:
     fresh = build_network(start.architecture.spec.with_classes(len(labels)))
     if start.model is None:
         return fresh
-    trained = load_network(start.model.path, start.model.architecture.spec, find_layout(str(start.model.layout)))
+    trained = load_network(
+        start.model.path, start.model.architecture.spec, find_layout(str(start.model.layout))
+    )
     if start.model.labels.labels == labels.labels:
         return trained.train()
     trained.head, trained.spec = fresh.head, fresh.spec

@@ -1,0 +1,52 @@
+"""Makes a finished run the checkpoint that comes with the package: `python scripts/bundle.py RUN`.
+
+Copies the weights into the package's data, log and curves beside docs/bundled-model.md, and writes the entry
+of weights_manifest.json.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import manifest_file
+
+from senet_cli.manifest import Licence, find_checkpoint
+from senet_cli.manifest.write import checkpoint_dict
+from senet_cli.settings import BUNDLED_MODEL
+
+DATA = manifest_file.PROJECT / "senet_cli" / "data" / "checkpoints"
+RECORDS = manifest_file.PROJECT / "docs" / "bundled-model"
+
+
+def main(run: Path) -> None:
+    checkpoint, _ = find_checkpoint(str(run))
+    (file,) = checkpoint.files
+    (metric,) = checkpoint.metrics
+    target = DATA / f"{BUNDLED_MODEL}.safetensors"
+    for folder in (DATA, RECORDS):
+        folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(str(file.path), target)
+    for name in ("log.csv", "curves.png"):
+        shutil.copyfile(run / name, RECORDS / name)
+    entry = checkpoint_dict(
+        replace(
+            checkpoint,
+            publisher="senet",
+            files=(replace(file, path=target, seen="2026-11-20"),),
+            metrics=(replace(metric, dataset="cifar-10", source="docs/bundled-model.md"),),
+            licence=Licence("Apache-2.0"),
+            sources=("docs/bundled-model.md",),
+        )
+    )
+    manifest = manifest_file.read()
+    del entry["classes"], entry["aliases"]  # as the architecture has it; none
+    manifest["checkpoints"][BUNDLED_MODEL] = entry
+    manifest["defaults"][BUNDLED_MODEL.partition(".")[0]] = BUNDLED_MODEL
+    manifest_file.write(manifest)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

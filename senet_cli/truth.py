@@ -1,0 +1,153 @@
+"""Which image shows what: class folders or a list beside the images, matched with a model's classes."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from senet_cli.datasets import Labelled, read_held_back
+from senet_cli.errors import DiskError, UsageError
+from senet_cli.images.sources import EXTENSIONS, Source, walk
+from senet_cli.labels import LabelSet
+
+LISTS = ("LOC_val_solution.csv", "val.txt")
+"""Lists that ImageNet's validation images come with (Kaggle's, Caffe's); found beside the images by name."""
+_UNUSABLE = "ILSVRC2012_validation_ground_truth.txt"
+_IMAGE_COLUMNS = {"path", "file", "filename", "file_name", "image", "imageid", "image_id", "name"}
+_CLASS_COLUMNS = {"label", "class", "target", "id", "wnid", "synset", "category", "predictionstring"}
+_WORDNET = re.compile(r"n\d{8}")
+
+
+def read_labelled(folder: Path, listed: Path | None) -> Labelled:
+    """Images below `folder` with their classes: by a list if there is one, else by class folders.
+
+    Raises:
+        UsageError: no class folders, or a list that cannot be understood or names none of the images.
+        DiskError: something cannot be read.
+    """
+    if listed is None:
+        listed = next((folder / name for name in LISTS if (folder / name).is_file()), None)
+    if listed is not None:
+        return _by_list(folder, listed)
+    try:
+        return read_held_back(folder)
+    except UsageError as error:
+        raise UsageError(error.message, "Or give a list of images and classes: --truth FILE.csv.") from error
+
+
+def match_classes(names: Sequence[str], labels: LabelSet) -> tuple[int, ...]:
+    """Position in the model's output for each class name of a data set.
+
+    A name is an identifier of the model's (a WordNet id, alone or before `_` or `-`), one of its labels
+    (upper case, `_` and `-` do not matter), or an index.
+
+    Raises:
+        UsageError: a class that the model does not know; the hint names the closest.
+    """
+    by_id = {known: index for index, known in enumerate(labels.ids) if known}
+    by_label = {_plain(label): index for index, label in enumerate(labels.labels)}
+
+    def find(name: str) -> int | None:
+        wordnet = _WORDNET.match(name)
+        if wordnet and wordnet[0] in by_id:
+            return by_id[wordnet[0]]
+        if name in by_id:
+            return by_id[name]
+        if _plain(name) in by_label:
+            return by_label[_plain(name)]
+        return int(name) if name.isdecimal() and int(name) < len(labels) else None
+
+    found = [find(name) for name in names]
+    unknown = [name for name, index in zip(names, found, strict=True) if index is None]
+    if unknown:
+        close = difflib.get_close_matches(_plain(unknown[0]), by_label, n=1)
+        meant = f"Did you mean `{close[0]}`? " if close else f"It knows, say, `{labels.labels[0]}`. "
+        raise UsageError(
+            f"the model has no class `{unknown[0][:80]}`" + _and_more(len(unknown) - 1),
+            meant + "Classes are matched by WordNet id, name or index.",
+        )
+    indices = [index for index in found if index is not None]
+    if len(set(indices)) < len(indices):
+        twice = next(n for n, index in zip(names, indices, strict=True) if indices.count(index) > 1)
+        raise UsageError(f"two classes of the images are the same class of the model: `{twice}`")
+    return tuple(indices)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", " ", name).strip().casefold()
+
+
+def _and_more(count: int) -> str:
+    return f", nor {count:,} others" if count else ""
+
+
+# --- lists ----------------------------------------------------------------------------------------
+
+
+def _by_list(folder: Path, listed: Path) -> Labelled:
+    """Every row of a list becomes an image, also if its file is missing: then its record says so."""
+    if listed.name == _UNUSABLE:
+        raise UsageError(
+            f"`{listed}` numbers the classes in an order of its own",
+            "Use class folders, LOC_val_solution.csv, or a list of file names and WordNet ids.",
+        )
+    rows = dict(_rows(listed))
+    if not rows:
+        raise UsageError(f"`{listed}` holds no rows of image and class")
+    places = _places(folder)
+    classes = sorted(set(rows.values()))
+    number = {name: index for index, name in enumerate(classes)}
+    images = []
+    for image, name in rows.items():
+        path = places.get(image) or places.get(Path(image).name) or str(folder / image)
+        images.append((Source(path), number[name]))
+    if not any(Path(source.name).exists() for source, _ in images):
+        raise UsageError(
+            f"none of the {len(images):,} images that `{listed}` names is below `{folder}`",
+            "Give the folder that holds the images.",
+        )
+    return Labelled(tuple(classes), images)
+
+
+def _places(folder: Path) -> dict[str, str]:
+    """Paths of the images below `folder`: by relative path, by name, and by name without extension."""
+    places: dict[str, str] = {}
+    for source in walk(os.fspath(folder)):
+        path = Path(source.name)
+        if source.problem is None and path.suffix.lower() in EXTENSIONS:
+            for key in (path.stem, path.name, path.relative_to(folder).as_posix()):
+                places[key] = source.name
+    return places
+
+
+def _rows(listed: Path) -> Iterator[tuple[str, str]]:
+    """(image, class) from CSV, TSV or words separated by blanks, with or without a header."""
+    try:
+        with listed.open(encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+    except OSError as error:
+        raise DiskError.from_os_error(error, f"reading the list `{listed}`") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the list `{listed}` is not UTF-8 text: {error}") from error
+    delimiter = next((mark for mark in "\t," if mark in text.partition("\n")[0]), " ")
+    rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if row]
+    image, name, has_header = _columns(rows[0]) if rows else (0, 1, False)
+    for number, row in enumerate(rows[has_header:], start=1 + has_header):
+        if len(row) <= max(image, name) or not row[name].strip():
+            raise UsageError(f"`{listed}`, line {number}: no image and class in `{' '.join(row)[:80]}`")
+        value = row[name].strip()
+        yield row[image].strip(), value.split()[0] if _WORDNET.match(value) else value
+
+
+def _columns(first: list[str]) -> tuple[int, int, bool]:
+    """Which columns hold image and class, and whether the first row says so."""
+    names = [cell.strip().casefold() for cell in first]
+    image = next((n for n, name in enumerate(names) if name in _IMAGE_COLUMNS), None)
+    label = next((n for n, name in enumerate(names) if name in _CLASS_COLUMNS and n != image), None)
+    if image is None or label is None:
+        return 0, 1, False
+    return image, label, True
