@@ -114,7 +114,7 @@ def read_held_back(folder: Path) -> Labelled:
 
 
 def read_class_folders(folder: Path) -> Labelled:
-    """Images below `folder`, one sub-folder for each class, in bytewise order.
+    """Images below `folder`, one sub-folder for each class; classes sorted by name.
 
     Raises:
         UsageError: there are no class folders, or one holds no image.

@@ -6,6 +6,7 @@ import csv
 import difflib
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -49,22 +50,23 @@ def match_classes(names: Sequence[str], labels: LabelSet) -> tuple[int, ...]:
         UsageError: a class that the model does not know; the hint names the closest.
     """
     by_id = {known: index for index, known in enumerate(labels.ids) if known}
-    by_label = {_plain(label): index for index, label in enumerate(labels.labels)}
+    by_label = {label: index for index, label in enumerate(labels.labels)}
+    spelled = Counter(map(_plain, labels.labels))  # ImageNet has a cardigan and a Cardigan
+    by_plain = {_plain(label): index for label, index in by_label.items() if spelled[_plain(label)] == 1}
 
     def find(name: str) -> int | None:
         wordnet = _WORDNET.match(name)
         if wordnet and wordnet[0] in by_id:
             return by_id[wordnet[0]]
-        if name in by_id:
-            return by_id[name]
-        if _plain(name) in by_label:
-            return by_label[_plain(name)]
+        for known, key in ((by_id, name), (by_label, name), (by_plain, _plain(name))):
+            if key in known:
+                return known[key]
         return int(name) if name.isdecimal() and int(name) < len(labels) else None
 
     found = [find(name) for name in names]
     unknown = [name for name, index in zip(names, found, strict=True) if index is None]
     if unknown:
-        close = difflib.get_close_matches(_plain(unknown[0]), by_label, n=1)
+        close = difflib.get_close_matches(_plain(unknown[0]), by_plain, n=1)
         meant = f"Did you mean `{close[0]}`? " if close else f"It knows, say, `{labels.labels[0]}`. "
         raise UsageError(
             f"the model has no class `{unknown[0][:80]}`" + _and_more(len(unknown) - 1),

@@ -110,7 +110,7 @@ def _print_urls(checkpoints: list[Checkpoint], out: Output) -> None:
     named = set()
     for checkpoint in checkpoints:
         file = checkpoint.files[0]
-        if file.digest_name not in named:
+        if file.urls and file.digest_name not in named:
             out.write(f"{file.urls[0]}\t{file.digest_name}\t{checkpoint.name}\n")
             named.add(file.digest_name)
 
@@ -127,7 +127,7 @@ def _plan(checkpoint: Checkpoint, cache: Cache, origin: Path | None) -> tuple[st
     if present := cache.holds(checkpoint):
         return "present", 0, present
     if origin is None:
-        return "download", first.size, first.urls[0]
+        return "download", first.size, first.urls[0] if first.urls else ""
     for _, path in carried(checkpoint, origin):
         return "import", path.stat().st_size, path
     return "absent", None, origin

@@ -189,9 +189,11 @@ def parse_label_set(name: str, fields: Fields) -> LabelSet:
     """One value of `label_sets`."""
     parse_name(name, fields)
     labels = fields.texts("labels")
-    ids = fields.texts("ids", []) or (None,) * len(labels)
+    ids = tuple(fields.items("ids", [])) or (None,) * len(labels)
     if not labels or len(ids) != len(labels):
         fields.fail("`labels` must hold names, and `ids`, where it is given, as many")
+    if not all(known is None or (isinstance(known, str) and known) for known in ids):
+        fields.fail("`ids` must hold texts, or null where a class has none")
     fields.done()
     return LabelSet(name, labels, ids)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from senet_cli.errors import DigestError, DiskError, NetworkError, SenetError
+from senet_cli.errors import CheckpointError, DigestError, DiskError, NetworkError, SenetError
 from senet_cli.manifest.entries import Checkpoint, CheckpointFile
 from senet_cli.store.cache import Cache
 from senet_cli.store.notices import Installed, Notices
@@ -72,6 +72,8 @@ class Fetcher:
             DigestError: addresses delivered, but not the published bytes.
             DiskError: the cache cannot be written, or is full.
         """
+        if not any(file.urls for file in checkpoint.files):
+            raise CheckpointError(f"`{checkpoint.name}` has no address that it could be fetched from")
         if not any(self.transport.may_open(url) for file in checkpoint.files for url in file.urls):
             raise offline_error(checkpoint.name)
         errors: list[SenetError] = []
