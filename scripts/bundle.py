@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import sys
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import manifest_file
@@ -35,7 +36,7 @@ def main(run: Path) -> None:
         replace(
             checkpoint,
             publisher="senet",
-            files=(replace(file, path=target, seen="2026-11-20"),),
+            files=(replace(file, path=target, seen=date.today().isoformat()),),
             metrics=(replace(metric, dataset="cifar-10", source="docs/bundled-model.md"),),
             licence=Licence("Apache-2.0"),
             sources=("docs/bundled-model.md",),

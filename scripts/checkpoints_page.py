@@ -55,11 +55,14 @@ def section(checkpoint: Checkpoint, manifest: Manifest) -> str:
         f"- preprocessing: {preprocess_in_words(checkpoint.preprocess)}",
         f"- licence of the weights: {checkpoint.licence.name}"
         + (f" ({checkpoint.licence.note})" if checkpoint.licence.note else ""),
-        "- also called " + ", ".join(f"`{alias}`" for alias in checkpoint.aliases),
     ]
+    if checkpoint.aliases:
+        lines.append("- also called " + ", ".join(f"`{alias}`" for alias in checkpoint.aliases))
     for file in checkpoint.files:
         lines.append(f"- {file.format}, layout {file.layout}, SHA-256 `{file.digest}`")
         lines += [f"  - <{url}>" for url in file.urls]
+        if file.path:
+            lines.append("  - comes with senet; see [bundled-model.md](bundled-model.md)")
     lines += [f"- top-1 {m.top1:g} at {m.size}: {m.source}" for m in checkpoint.metrics]
     return "\n".join(lines) + "\n"
 

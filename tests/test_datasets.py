@@ -145,7 +145,7 @@ def cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, dict[s
         labels = [n % 10 for n in range(count)]
         return write(name, {"data": pixels[name].reshape(count, -1), "labels": labels})
 
-    names = "airplane automobile bird cat deer dog frog horse ship truck".split()
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
     meta = write("batches.meta", {"label_names": names})
     monkeypatch.setattr(CIFAR10, "train_list", [batch("data_batch_1", 20), batch("data_batch_2", 10)])
     monkeypatch.setattr(CIFAR10, "test_list", [batch("test_batch", 12)])

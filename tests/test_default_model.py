@@ -36,7 +36,11 @@ def entry(url: str, sha256: str = "0" * 64) -> dict[str, Any]:
 
 def manifest(folder: Path, url: str) -> dict[str, str]:
     """The default model at another address."""
-    content = {"schema": 1, "checkpoints": {"seresnet50.a2": entry(url)}, "defaults": {"seresnet50": "seresnet50.a2"}}
+    content = {
+        "schema": 1,
+        "checkpoints": {"seresnet50.a2": entry(url)},
+        "defaults": {"seresnet50": "seresnet50.a2"},
+    }
     (folder / "manifest.json").write_text(json.dumps(content))
     return {"SENET_MANIFEST": str(folder / "manifest.json"), "OMP_NUM_THREADS": "1"}
 
@@ -89,7 +93,9 @@ def test_a_host_that_does_not_answer_is_given_a_few_seconds(senet: Senet, tmp_pa
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\t")[2] == "ship"
     assert "no host answered within 4 seconds" in done.stderr
-    assert seconds < 25  # the patience of a named model is 30 seconds a try; the start takes some on busy machines
+    assert (
+        seconds < 25
+    )  # the patience of a named model is 30 seconds a try; the start takes some on busy machines
 
 
 def test_a_host_that_refuses(senet: Senet, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Accuracy and calibration against numbers worked out by hand, truth in its usual forms, and the real networks."""
+"""Accuracy and calibration against numbers worked out by hand, truth in its usual forms, real networks."""
 
 from __future__ import annotations
 
@@ -96,11 +96,13 @@ def picture(path: Path, colour: str = "red") -> None:
 
 
 LISTS = {
-    "kaggle's": "ImageId,PredictionString\nVAL_1,n01531178 1 2 3 4\nVAL_2,n01440764 5 6 7 8 n01440764 1 1 2 2\n",
+    "kaggle's": "ImageId,PredictionString\n"
+    "VAL_1,n01531178 1 2 3 4\nVAL_2,n01440764 5 6 7 8 n01440764 1 1 2 2\n",
     "caffe's": "VAL_1.JPEG 11\nVAL_2.JPEG 0\n",
     "csv with a header": "label,filename\nn01531178,sub/VAL_1.JPEG\nn01440764,sub/VAL_2.JPEG\n",
     "csv without": "sub/VAL_1.JPEG,goldfinch\nsub/VAL_2.JPEG,tench\n",
-    "tsv, quoted, of Windows": '\ufeff"file"\t"class"\r\n"VAL_1.JPEG"\t"goldfinch"\r\n"VAL_2.JPEG"\t"tench"\r\n',
+    "tsv, quoted, of Windows": '\ufeff"file"\t"class"\r\n'
+    '"VAL_1.JPEG"\t"goldfinch"\r\n"VAL_2.JPEG"\t"tench"\r\n',
 }
 
 

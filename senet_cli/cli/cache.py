@@ -39,5 +39,9 @@ def rm(
         freed = cache.clear()
     else:
         catalogue = load_manifest(settings.manifest)
-        freed = sum(cache.remove(catalogue.checkpoint(name)) for name in names or [])
+        checkpoints = [catalogue.checkpoint(name) for name in names or []]
+        freed = sum(cache.remove(checkpoint) for checkpoint in checkpoints)
+        for checkpoint in checkpoints:
+            if any(file.path for file in checkpoint.files):
+                note(f"`{checkpoint.name}` comes with senet and stays", quiet=quiet)
     note(f"{megabytes(freed)} freed", quiet=quiet)

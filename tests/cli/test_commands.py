@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from senet_cli.manifest import load_manifest
+from senet_cli.settings import BUNDLED_MODEL
 from tests.conftest import Senet
 
 COMMANDS = ["predict", "download", "list", "info", "verify", "cache", "cache dir", "cache rm"]
@@ -155,7 +156,7 @@ def test_the_list_tells_what_is_there(senet: Senet, tmp_path: Path) -> None:
     (tmp_path / "cache" / "checkpoints").mkdir(parents=True)
     (tmp_path / "cache" / "checkpoints" / f"{CUTMIX}.pth").write_bytes(b"")
     facts = json.loads(senet("list", "--format", "json").stdout)
-    assert [fact["name"] for fact in facts if fact["cached"]] == ["seresnet32-cifar10.cutmix"]
+    assert [fact["name"] for fact in facts if fact["cached"]] == ["seresnet32-cifar10.cutmix", BUNDLED_MODEL]
 
 
 # --- info ---------------------------------------------------------------------------------------
@@ -299,9 +300,10 @@ def test_names_or_all_but_not_both_or_neither(
     assert "--all" in done.stderr
 
 
-def test_nothing_to_verify_is_fine(senet: Senet) -> None:
+def test_with_an_empty_cache_what_comes_with_senet_is_verified(senet: Senet) -> None:
     done = senet("verify")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    digest = load_manifest().checkpoint(BUNDLED_MODEL).files[0].digest
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{BUNDLED_MODEL}\tok\t{digest}\n", "")
 
 
 def test_what_is_missing_by_name_is_said(senet: Senet) -> None:
@@ -315,7 +317,7 @@ def test_real_weights_from_the_file_to_the_end(senet: Senet, data: Path, tmp_pat
     assert senet("download", "leeyeonsu/cutmix", "--from", origin).stdout == (
         f"seresnet32-cifar10.cutmix\t{place}\n"
     )
-    assert senet("verify").stdout == f"seresnet32-cifar10.cutmix\tok\t{CUTMIX}\n"
+    assert senet("verify").stdout.splitlines()[0] == f"seresnet32-cifar10.cutmix\tok\t{CUTMIX}"
     assert "2.1 MB freed" in senet("cache", "rm", "seresnet32-cifar10").stderr
     assert not place.exists()
 

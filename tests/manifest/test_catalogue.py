@@ -15,6 +15,7 @@ from senet_cli.errors import ModelError, UnknownModelError
 from senet_cli.labels import load_labels
 from senet_cli.manifest import Checkpoint, CheckpointFile, load_manifest
 from senet_cli.models.layouts import LAYOUTS
+from senet_cli.settings import BUNDLED_MODEL
 
 MANIFEST = load_manifest()
 CHECKPOINTS = list(MANIFEST.checkpoints.values())
@@ -145,7 +146,8 @@ def recipes(pattern: str) -> set[str]:
         (r".*\.gluon", 4),
         (r".*\.mmpretrain", 2),
         (r"seresnet32-cifar10\..*", 2),
-        (r".*", 29),
+        (r".*\.senet", 1),
+        (r".*", 30),
     ],
 )
 def test_every_publisher_has_all_its_checkpoints(pattern: str, count: int) -> None:
@@ -173,7 +175,7 @@ def test_an_entry_is_complete(checkpoint: Checkpoint) -> None:
     assert checkpoint.sources
     assert checkpoint.metrics
     assert checkpoint.metric is not None, "no accuracy at the size that is used"
-    assert checkpoint.aliases
+    assert checkpoint.aliases or checkpoint.name == BUNDLED_MODEL
     assert checkpoint.architecture == MANIFEST.architecture(checkpoint.architecture.key)
     assert checkpoint.preprocess.crop <= checkpoint.preprocess.resize
 
@@ -196,7 +198,18 @@ def test_addresses_are_https_and_name_a_file(file: CheckpointFile) -> None:
     for url in file.urls:
         assert urlsplit(url).scheme == "https"
         assert PurePosixPath(urlsplit(url).path).suffix in (".pth", ".pt", ".bin", ".safetensors")
-    assert file.names
+    assert file.names or file.path
+
+
+def test_what_comes_with_senet_is_there_and_small() -> None:
+    with_files = [c for c in CHECKPOINTS if any(file.path for file in c.files)]
+    assert [c.name for c in with_files] == [BUNDLED_MODEL]
+    (file,) = with_files[0].files
+    assert file.path is not None
+    assert not file.urls
+    assert file.digest.full
+    assert file.path.stat().st_size == file.size
+    assert 0 < file.path.stat().st_size <= 4_000_000
 
 
 @each_file

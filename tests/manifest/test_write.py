@@ -81,7 +81,9 @@ def test_what_is_neither_a_name_nor_a_run(tmp_path: Path) -> None:
         find_checkpoint(str(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["../model.safetensors", "/etc/passwd", "a/b", "", "con.txt", ".hidden", "a b"])
+@pytest.mark.parametrize(
+    "name", ["../model.safetensors", "/etc/passwd", "a/b", "", "con.txt", ".hidden", "a b"]
+)
 def test_a_file_beside_a_manifest_is_nowhere_else(name: str, run: Path) -> None:
     manifest = json.loads((run / "model.json").read_text())
     (entry,) = manifest["checkpoints"].values()

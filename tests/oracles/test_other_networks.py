@@ -97,8 +97,14 @@ def test_the_plain_twin_is_torchvisions_network(builder: str, key: str, tmp_path
         assert_same(logits_of(ours, inputs_of(size)), logits_of(theirs, inputs_of(size)), 1e-9)
 
 
-def test_the_cifar_network_is_timms_with_a_small_stem(tmp_path: Path) -> None:
-    """timm has no CIFAR builder, but its parts make one: widths 16, 32, 64 and nothing that shrinks early."""
+@pytest.mark.parametrize(
+    ("key", "layers", "channels"),
+    [("seresnet20-cifar", (3, 3, 3), (16, 32, 64)), ("seresnet10-cifar", (1, 1, 1, 1), (32, 64, 128, 192))],
+)
+def test_the_cifar_network_is_timms_with_a_small_stem(
+    key: str, layers: tuple[int, ...], channels: tuple[int, ...], tmp_path: Path
+) -> None:
+    """timm has no CIFAR builder, but its parts make one: a narrow stem and nothing that shrinks early."""
     from functools import partial
 
     from timm.layers import SEModule
@@ -107,19 +113,20 @@ def test_the_cifar_network_is_timms_with_a_small_stem(tmp_path: Path) -> None:
     with torch.device("meta"):
         network = ResNet(
             BasicBlock,
-            layers=(3, 3, 3),
-            channels=(16, 32, 64),
+            layers=layers,
+            channels=channels,
             num_classes=10,
             stem_type="deep",  # a plain stem always has 64 channels; the next line replaces either
-            stem_width=8,
+            stem_width=channels[0] // 2,
             block_args={"attn_layer": partial(SEModule, rd_ratio=1 / 16, rd_divisor=1)},
         )
-        network.conv1 = nn.Conv2d(3, 16, 3, padding=1, bias=False)
+        network.conv1 = nn.Conv2d(3, channels[0], 3, padding=1, bias=False)
         network.maxpool = nn.Identity()
-        network.layer4 = nn.Identity()
+        if len(layers) == 3:
+            network.layer4 = nn.Identity()
     state = random_state(network)
 
-    ours = load_network(saved(state, tmp_path), ARCHITECTURES["seresnet20-cifar"].spec, TIMM).double()
+    ours = load_network(saved(state, tmp_path), ARCHITECTURES[key].spec, TIMM).double()
     theirs = with_state(network, state).double()
     for size in (32, 33):
         assert_same(logits_of(ours, inputs_of(size)), logits_of(theirs, inputs_of(size)), 1e-9)
