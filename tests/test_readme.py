@@ -46,6 +46,11 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("n01531178_goldfinch.JPEG", "boat.JPEG", "more/plane.JPEG"):
         shutil.copy(PROJECT / "examples" / "ship.jpg", folder / "photos" / name)
 
+    for number in range(4):
+        for kind, photo in (("cat", "airplane"), ("dog", "ship")):
+            (folder / "pets" / kind).mkdir(parents=True, exist_ok=True)
+            shutil.copy(PROJECT / "examples" / f"{photo}.jpg", folder / "pets" / kind / f"{number}.jpg")
+
     spec = load_manifest().architecture("seresnet20-cifar").spec
     torch.manual_seed(0)
     state = {CADENE.key(key): value for key, value in build_network(spec).state_dict().items()}
