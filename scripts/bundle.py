@@ -19,6 +19,7 @@ from senet_cli.manifest.write import checkpoint_dict
 from senet_cli.settings import BUNDLED_MODEL
 
 DATA = manifest_file.PROJECT / "senet_cli" / "data" / "checkpoints"
+MOST_BYTES = 4_000_000
 RECORDS = manifest_file.PROJECT / "docs" / "bundled-model"
 
 
@@ -30,8 +31,11 @@ def main(run: Path) -> None:
     for folder in (DATA, RECORDS):
         folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(str(file.path), target)
-    for name in ("log.csv", "curves.png"):
-        shutil.copyfile(run / name, RECORDS / name)
+    for name in ("log.csv", "curves.png", "recipe.json"):
+        if (run / name).exists():
+            shutil.copyfile(run / name, RECORDS / name)
+    if target.stat().st_size > MOST_BYTES:
+        sys.exit(f"{target.name} has {target.stat().st_size:,} bytes; at most {MOST_BYTES:,} come with senet")
     entry = checkpoint_dict(
         replace(
             checkpoint,

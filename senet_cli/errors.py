@@ -71,6 +71,12 @@ class UsageError(SenetError):
     exit_code = ExitCode.USAGE
 
 
+class DivergedError(SenetError):
+    """Training left the finite numbers."""
+
+    exit_code = ExitCode.USAGE
+
+
 class NothingToClassifyError(SenetError):
     """The sources were fine but held no image."""
 

@@ -72,7 +72,7 @@ class Evaluation:
     """What a run over labelled images gave.
 
     Args:
-        model: name of the model.
+        model, model_classes: its name, and how many classes it knows.
         top1, top5: images whose class was the first, or among the first five.
         classes: the classes that have images, in the order of the model's output.
         calibration_error: mean distance between the best score and how often it is right, percent.
@@ -82,6 +82,7 @@ class Evaluation:
     """
 
     model: str
+    model_classes: int
     top1: Share
     top5: Share
     classes: tuple[ClassResult, ...]
@@ -155,6 +156,7 @@ class _Tally:
                 confusion[place[target], place[answer]] = count
         return Evaluation(
             model=classifier.name,
+            model_classes=len(classifier.labels),
             top1=Share(sum(self._hits), len(self._hits)),
             top5=Share(self._top5, len(self._hits)),
             classes=tuple(self._class(index, classifier) for index in present),
@@ -188,20 +190,24 @@ def calibration_error(scores: Iterable[float], hits: Iterable[bool]) -> float:
     return 100 * distance / len(score)
 
 
+def _share_dict(share: Share) -> dict[str, Any]:
+    low, high = share.interval
+    return {
+        "right": share.right,
+        "percent": round(share.percent, 3),
+        "interval95": [round(low, 3), round(high, 3)],
+    }
+
+
 def as_dict(evaluation: Evaluation, published: dict[str, Any] | None) -> dict[str, Any]:
     """The result as JSON (`schema` 1); percentages with three decimals."""
-    low, high = evaluation.top1.interval
     return {
         "schema": 1,
         "model": evaluation.model,
         "images": evaluation.top1.of,
         "failed": len(evaluation.failures),
-        "top1": {
-            "right": evaluation.top1.right,
-            "percent": round(evaluation.top1.percent, 3),
-            "interval95": [round(low, 3), round(high, 3)],
-        },
-        "top5": {"right": evaluation.top5.right, "percent": round(evaluation.top5.percent, 3)},
+        "top1": _share_dict(evaluation.top1),
+        "top5": _share_dict(evaluation.top5),
         "mean_class_accuracy": round(evaluation.mean_class_accuracy, 3),
         "calibration_error": round(evaluation.calibration_error, 3),
         "published": published,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import difflib
+import itertools
 import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from senet_cli.datasets import Labelled, read_held_back
+from senet_cli.datasets import Labelled, inner, read_held_back
 from senet_cli.errors import DiskError, UsageError
 from senet_cli.images.sources import EXTENSIONS, Source, walk
 from senet_cli.labels import LabelSet
@@ -18,8 +20,10 @@ from senet_cli.labels import LabelSet
 LISTS = ("LOC_val_solution.csv", "val.txt")
 """Lists that ImageNet's validation images come with (Kaggle's, Caffe's); found beside the images by name."""
 _UNUSABLE = "ILSVRC2012_validation_ground_truth.txt"
-_IMAGE_COLUMNS = {"path", "file", "filename", "file_name", "image", "imageid", "image_id", "name"}
-_CLASS_COLUMNS = {"label", "class", "target", "id", "wnid", "synset", "category", "predictionstring"}
+_IMAGE_COLUMNS = ("path", "file", "filename", "file_name", "image", "imageid", "image_id", "name", "id")
+_CLASS_COLUMNS = ("label", "class", "target", "wnid", "synset", "category", "predictionstring", "id")
+"""Names in a list's header, what says it best first: `id` may be either, or the number of the row."""
+_LONGEST_INDEX = 9
 _WORDNET = re.compile(r"n\d{8}")
 
 
@@ -30,11 +34,12 @@ def read_labelled(folder: Path, listed: Path | None) -> Labelled:
         UsageError: no class folders, or a list that cannot be understood or names none of the images.
         DiskError: something cannot be read.
     """
-    if listed is None:
-        listed = next((folder / name for name in LISTS if (folder / name).is_file()), None)
     if listed is not None:
         return _by_list(folder, listed)
     try:
+        if found := next((folder / name for name in LISTS if (folder / name).is_file()), None):
+            with contextlib.suppress(UsageError):  # a list of other things, beside class folders
+                return _by_list(folder, found)
         return read_held_back(folder)
     except UsageError as error:
         raise UsageError(error.message, "Or give a list of images and classes: --truth FILE.csv.") from error
@@ -61,7 +66,8 @@ def match_classes(names: Sequence[str], labels: LabelSet) -> tuple[int, ...]:
         for known, key in ((by_id, name), (by_label, name), (by_plain, _plain(name))):
             if key in known:
                 return known[key]
-        return int(name) if name.isdecimal() and int(name) < len(labels) else None
+        short = name.isdecimal() and len(name) <= _LONGEST_INDEX
+        return int(name) if short and int(name) < len(labels) else None
 
     found = [find(name) for name in names]
     unknown = [name for name, index in zip(names, found, strict=True) if index is None]
@@ -97,17 +103,19 @@ def _by_list(folder: Path, listed: Path) -> Labelled:
             f"`{listed}` numbers the classes in an order of its own",
             "Use class folders, LOC_val_solution.csv, or a list of file names and WordNet ids.",
         )
-    rows = dict(_rows(listed))
+    rows: dict[str, str] = {}
+    for image, name in _rows(listed):
+        if rows.setdefault(image, name) != name:
+            raise UsageError(f"`{listed}` says of `{image}` both `{rows[image]}` and `{name}`")
     if not rows:
         raise UsageError(f"`{listed}` holds no rows of image and class")
-    places = _places(folder)
+    places = _Places(inner(folder))
     classes = sorted(set(rows.values()))
     number = {name: index for index, name in enumerate(classes)}
-    images = []
-    for image, name in rows.items():
-        path = places.get(image) or places.get(Path(image).name) or str(folder / image)
-        images.append((Source(path), number[name]))
-    if not any(Path(source.name).exists() for source, _ in images):
+    images = [
+        (Source(places.find(image) or str(folder / image)), number[name]) for image, name in rows.items()
+    ]
+    if not any(os.path.exists(source.name) for source, _ in images):  # noqa: PTH110 - no error for long names
         raise UsageError(
             f"none of the {len(images):,} images that `{listed}` names is below `{folder}`",
             "Give the folder that holds the images.",
@@ -115,15 +123,45 @@ def _by_list(folder: Path, listed: Path) -> Labelled:
     return Labelled(tuple(classes), images)
 
 
-def _places(folder: Path) -> dict[str, str]:
-    """Paths of the images below `folder`: by relative path, by name, and by name without extension."""
-    places: dict[str, str] = {}
-    for source in walk(os.fspath(folder)):
-        path = Path(source.name)
-        if source.problem is None and path.suffix.lower() in EXTENSIONS:
-            for key in (path.stem, path.name, path.relative_to(folder).as_posix()):
-                places[key] = source.name
-    return places
+class _Places:
+    """The images below a folder, to be found by the paths in a list, which may begin elsewhere.
+
+    Args:
+        folder: with the images.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._by_name: dict[str, list[Path]] = {}
+        for source in walk(os.fspath(folder)):
+            path = Path(source.name)
+            if source.problem is None and path.suffix.lower() in EXTENSIONS:
+                for name in (path.name, path.stem):
+                    self._by_name.setdefault(name, []).append(path)
+
+    def find(self, image: str) -> str | None:
+        """The file whose path ends most like `image`; the extension may be left out. None if there is none.
+
+        Raises:
+            UsageError: several files fit equally well.
+        """
+        wanted = PurePosixPath(image.replace("\\", "/")).parts
+        found = self._by_name.get(wanted[-1], []) if wanted else []
+        if not found:
+            return None
+        fits = [_common_ending(path.parts[:-1], wanted[:-1]) for path in found]
+        best = [path for path, fit in zip(found, fits, strict=True) if fit == max(fits)]
+        if len(best) > 1:
+            raise UsageError(
+                f"`{image}` may be `{best[0]}` or `{best[1]}`",
+                "Give paths from the data set's folder on in the list.",
+            )
+        return str(best[0])
+
+
+def _common_ending(one: tuple[str, ...], other: tuple[str, ...]) -> int:
+    """Number of parts at the ends that are the same."""
+    same = (a == b for a, b in zip(reversed(one), reversed(other), strict=False))
+    return sum(1 for _ in itertools.takewhile(bool, same))
 
 
 def _rows(listed: Path) -> Iterator[tuple[str, str]]:
@@ -135,8 +173,7 @@ def _rows(listed: Path) -> Iterator[tuple[str, str]]:
         raise DiskError.from_os_error(error, f"reading the list `{listed}`") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"the list `{listed}` is not UTF-8 text: {error}") from error
-    delimiter = next((mark for mark in "\t," if mark in text.partition("\n")[0]), " ")
-    rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if row]
+    rows = _cells(text, listed)
     image, name, has_header = _columns(rows[0]) if rows else (0, 1, False)
     for number, row in enumerate(rows[has_header:], start=1 + has_header):
         if len(row) <= max(image, name) or not row[name].strip():
@@ -145,11 +182,22 @@ def _rows(listed: Path) -> Iterator[tuple[str, str]]:
         yield row[image].strip(), value.split()[0] if _WORDNET.match(value) else value
 
 
+def _cells(text: str, listed: Path) -> list[list[str]]:
+    lines = [line for line in text.splitlines() if line.strip()]
+    delimiter = next((mark for mark in "\t,;" if lines and mark in lines[0]), None)
+    if delimiter is None:  # names of files may hold blanks, what follows them not
+        return [line.rsplit(maxsplit=1) for line in lines]
+    try:
+        return [row for row in csv.reader(lines, delimiter=delimiter) if row]
+    except csv.Error as error:
+        raise UsageError(f"the list `{listed}` cannot be read: {error}") from error
+
+
 def _columns(first: list[str]) -> tuple[int, int, bool]:
     """Which columns hold image and class, and whether the first row says so."""
     names = [cell.strip().casefold() for cell in first]
-    image = next((n for n, name in enumerate(names) if name in _IMAGE_COLUMNS), None)
-    label = next((n for n, name in enumerate(names) if name in _CLASS_COLUMNS and n != image), None)
-    if image is None or label is None:
+    label = next((names.index(name) for name in _CLASS_COLUMNS if name in names), None)
+    image = next((names.index(name) for name in _IMAGE_COLUMNS if name in names), None)
+    if image is None or label is None or image == label:
         return 0, 1, False
     return image, label, True

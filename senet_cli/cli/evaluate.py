@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import os
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,13 +16,15 @@ from senet_cli.cli.downloads import DownloadNotices
 from senet_cli.cli.loading import load_classifier
 from senet_cli.cli.progress import image_progress
 from senet_cli.engines.base import check_device
-from senet_cli.errors import DiskError, ExitCode
+from senet_cli.errors import DiskError, ExitCode, UsageError
+from senet_cli.manifest.entries import OWN_RUN
 from senet_cli.writers.base import open_output
 from senet_cli.writers.text import encodable_json, printable
 
 if TYPE_CHECKING:
     from senet_cli.classifier import Model
     from senet_cli.evaluate import Evaluation
+    from senet_cli.records import ImageFailure
 
 EPILOG = """Examples:
 
@@ -87,29 +90,51 @@ def evaluate(
     mute_native_code()
 
     from senet_cli.classifier import find_model
-    from senet_cli.datasets import unpacked
+    from senet_cli.datasets import HeldBack, inner, unpacked
     from senet_cli.evaluate import evaluate as run
     from senet_cli.pipeline import RunOptions
     from senet_cli.truth import match_classes, read_labelled
 
-    found = find_model(model, settings, DownloadNotices(quiet=quiet))
-    with unpacked(data) as folder:
+    _check_picture(confusion)
+    with unpacked(data) as folder, open_output(output) as out:
         images = read_labelled(folder, truth)
+        if chosen := HeldBack.read(Path(model)):
+            everything, images = images, chosen.within(images, inner(folder))
+            if len(images) < len(everything):
+                seen = len(everything) - len(images)
+                note(f"leaving out {seen:,} images that `{model}` was trained on", quiet=quiet)
+        found = find_model(model, settings, DownloadNotices(quiet=quiet))
         indices = match_classes(images.classes, found.labels)
         classifier = load_classifier(found, device, precision)
         options = RunOptions(batch_size=batch or classifier.batch_size, jobs=threads)
         with image_progress(shown=not quiet, count=lambda: len(images)) as progress:
             result = run(images, indices, classifier, options, progress)
+        if not data.is_dir():
+            result = replace(result, failures=tuple(_within(folder, f) for f in result.failures))
+        out.write(_json(result, found) if format == "json" else _table(result, found))
     for failure in result.failures[:5]:
         note(f"{failure.path}: {failure.kind}: {failure.message}", quiet=quiet)
     if result.failures:
         say(f"{len(result.failures):,} of {len(images):,} images could not be classified", "yellow")
     if confusion:
         _draw(result, confusion)
-    with open_output(output) as out:
-        out.write(_json(result, found) if format == "json" else _table(result, found))
     if result.failures:
         raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _within(folder: Path, failure: ImageFailure) -> ImageFailure:
+    """With its path in the tar, whose unpacked files are gone afterwards."""
+    return replace(failure, path=os.path.relpath(failure.path, folder))
+
+
+def _check_picture(path: Path | None) -> None:
+    """Find out before the work whether the picture can be written."""
+    if path is None:
+        return
+    if path.exists() and not path.is_file():
+        raise UsageError(f"`{path}` is not a file that can be replaced", "Name a file for --confusion.")
+    if not path.absolute().parent.is_dir():
+        raise DiskError(f"the folder of `{path}` does not exist", "Make it, or name another place.")
 
 
 def _draw(result: Evaluation, path: Path) -> None:
@@ -119,7 +144,7 @@ def _draw(result: Evaluation, path: Path) -> None:
     labels = [entry.label for entry in result.classes]
     title = f"{result.model}, top-1 {result.top1.percent:.2f} %"
     try:
-        write_atomically(path, draw_confusion(result.confusion, labels, title))
+        write_atomically(path, draw_confusion(result.confusion, labels, title), shared=True)
     except OSError as error:
         raise DiskError.from_os_error(error, f"writing `{path}`") from error
 
@@ -131,6 +156,19 @@ def _json(result: Evaluation, model: Model) -> str:
     return encodable_json(json.dumps(as_dict(result, published), indent=1, ensure_ascii=False)) + "\n"
 
 
+def _top5(result: Evaluation) -> list[str]:
+    """Nothing where five classes are all that the model knows."""
+    from senet_cli.evaluate import TOP
+
+    if result.model_classes <= TOP:
+        return []
+    low, high = result.top5.interval
+    return [
+        f"top-5              {result.top5.percent:6.2f} %   {result.top5.right:,} right, "
+        f"95 % interval {low:.2f} to {high:.2f}"
+    ]
+
+
 def _table(result: Evaluation, model: Model) -> str:
     low, high = result.top1.interval
     lines = [
@@ -138,12 +176,13 @@ def _table(result: Evaluation, model: Model) -> str:
         "",
         f"top-1              {result.top1.percent:6.2f} %   {result.top1.right:,} right, "
         f"95 % interval {low:.2f} to {high:.2f}",
-        f"top-5              {result.top5.percent:6.2f} %",
+        *_top5(result),
         f"mean of classes    {result.mean_class_accuracy:6.2f} %",
         f"calibration error  {result.calibration_error:6.2f} %",
     ]
     if metric := model.metric:
-        lines.append(f"published          {metric.top1:6.2f} %   {metric.dataset}, {metric.source}")
+        said = "after training" if metric.source == OWN_RUN else "published"
+        lines.append(f"{said:18} {metric.top1:6.2f} %   {metric.dataset}, {metric.source}")
     width = min(_MAX_LABEL, max(len(entry.label) for entry in result.classes))
     lines += ["", f"{'class':{width}}   images    right    top-1  most often mistaken for"]
     for entry in result.classes:

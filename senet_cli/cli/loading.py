@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,8 +14,8 @@ def load_classifier(model: Model, device: str, precision: Precision) -> Classifi
 
     Damaged images get records; what else Pillow has to say of them is noise.
     """
-    warnings.filterwarnings("ignore", module="PIL")
-    logging.getLogger("PIL").setLevel(logging.CRITICAL)
     from senet_cli.classifier import Classifier
+    from senet_cli.images.decode import silence_decoders
 
+    silence_decoders()
     return Classifier.from_model(model, device, precision)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import note, say
+from senet_cli.cli.console import mute_native_code, note, say
 from senet_cli.cli.downloads import DownloadNotices
 from senet_cli.cli.progress import epoch_progress
 from senet_cli.engines.base import check_device, resolve_device
 from senet_cli.errors import UsageError
+from senet_cli.manifest import load_manifest
 from senet_cli.writers.base import open_output
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ EPILOG = """Examples:
 
   senet train cifar-10-batches-py --arch seresnet20-cifar --epochs 100 -o runs/cifar
 """
-_MAX_JOBS = 8
+_MAX_SEED = 2**32 - 1
 
 
 def train(
@@ -84,7 +85,9 @@ def train(
             show_default="0.1 for 128 images, with --from 0.01; more for larger batches",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of weights, order and augmentation.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=_MAX_SEED, metavar="N", help="Of weights, order and augmentation.")
+    ] = 0,
     precision: Annotated[
         Literal["auto", "fp32", "bf16"],
         typer.Option(help="Number format; auto takes bf16 where the processor calculates in it."),
@@ -96,9 +99,7 @@ def train(
     device: Annotated[
         str, typer.Option(metavar="auto|cpu|cuda[:N]|mps", envvar="SENET_DEVICE", help="Where to train.")
     ] = "auto",
-    jobs: Annotated[
-        str, typer.Option("--jobs", "-j", metavar="auto|N", help="Decoding processes, for large images.")
-    ] = "auto",
+    jobs: opt.JobsOption = "auto",
     manifest: opt.ManifestOption = None,
     offline: opt.OfflineOption = False,
     quiet: opt.QuietOption = False,
@@ -116,15 +117,20 @@ def train(
     if freeze and origin is None:
         raise UsageError("`--freeze` keeps trained weights", "Use it with `--from`.")
     check_device(device)
-    threads = opt.auto_or_count(jobs) or min(_MAX_JOBS, os.cpu_count() or 1)
+    if lr is not None and not math.isfinite(lr):
+        raise UsageError(f"the learning rate is {lr}", "Give a number such as 0.1.")
+    workers = opt.decoding_threads(jobs)
     settings = opt.settings(manifest, offline=offline)
 
     from senet_cli.engines.torch import device_facts
+    from senet_cli.images.decode import silence_decoders
     from senet_cli.train.loop import calculates_bf16
     from senet_cli.train.recipe import Recipe, usual_rate
     from senet_cli.train.service import TrainRequest
     from senet_cli.train.service import train as run
 
+    mute_native_code()
+    silence_decoders()
     resolved = resolve_device(device, device_facts())
     if precision == "auto":
         precision = "bf16" if calculates_bf16(resolved) else "fp32"
@@ -138,11 +144,12 @@ def train(
         freeze=freeze,
         deterministic=deterministic,
     )
-    request = TrainRequest(data, output, recipe, arch, origin, not no_se, resume, resolved, threads)
+    request = TrainRequest(data, output, recipe, arch, origin, not no_se, resume, resolved, workers)
     with epoch_progress(epochs, shown=not quiet) as bar:
         notices = _Notices(epochs, quiet=quiet, advance=bar)
         checkpoint = run(request, settings, notices, DownloadNotices(quiet=quiet))
-    note(f"try: senet predict -m {output} PHOTO", quiet=quiet)
+    taken = str(output) in load_manifest(settings.manifest).names()
+    note(f"try: senet predict -m {'./' if taken else ''}{output} PHOTO", quiet=quiet)
     with open_output(None) as out:
         top1 = f"{checkpoint.metrics[0].top1:g}" if checkpoint.metrics else ""
         out.write(f"{output}\t{top1}\n")
@@ -167,11 +174,12 @@ class _Notices:
 
     def finished_epoch(self, epoch: Epoch) -> None:
         """See `TrainNotices`."""
+        held_back = epoch.held_back_accuracy
+        measured = "" if math.isnan(held_back) else f"held back {100 * held_back:.2f} %  "
         if not self._quiet:
             say(
                 f"epoch {epoch.number}/{self._epochs}  loss {epoch.loss:.3f}  "
-                f"training {100 * epoch.accuracy:.2f} %  held back {100 * epoch.held_back_accuracy:.2f} %  "
-                f"{epoch.seconds:.0f} s"
+                f"training {100 * epoch.accuracy:.2f} %  {measured}{epoch.seconds:.0f} s"
             )
 
     def unreadable(self, problems: list[str]) -> None:

@@ -14,7 +14,9 @@ Rules, each tested:
 
 from __future__ import annotations
 
+import logging
 import struct
+import warnings
 import zlib
 from typing import BinaryIO
 
@@ -81,6 +83,12 @@ _BROKEN = (
     zlib.error,
 )
 """What Pillow's plugins raise for damaged files; this module is the one place that catches so much."""
+
+
+def silence_decoders() -> None:
+    """Have Pillow say nothing of damaged images: they become errors, and the rest is noise."""
+    warnings.filterwarnings("ignore", module="PIL")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 
 def decode(file: BinaryIO) -> Image.Image:

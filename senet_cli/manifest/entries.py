@@ -16,6 +16,8 @@ FileFormat = Literal["safetensors", "torch"]
 Interpolation = Literal["bilinear", "bicubic"]
 
 SUFFIXES: dict[FileFormat, str] = {"safetensors": "safetensors", "torch": "pth"}
+OWN_RUN = "`senet train`"
+"""Source of an accuracy that was measured at the end of a training run."""
 MAX_BYTES = 2 * 2**30
 """Cap on a download whose size is not published."""
 

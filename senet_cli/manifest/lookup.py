@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -146,9 +147,9 @@ def find_checkpoint(name: str, extra: Path | None = None) -> tuple[Checkpoint, M
         return manifest.checkpoint(name), manifest
     except UnknownModelError:
         run = Path(name) / RUN_FILE
-        if run.is_file():
+        if os.path.isfile(run):  # noqa: PTH113 - no error where a name is too long for a path
             return _only_checkpoint(run, manifest)
-        if Path(name).is_dir():
+        if os.path.isdir(name):  # noqa: PTH112
             raise UnknownModelError(
                 f"the folder `{name}` holds no `{RUN_FILE}`", "`senet train` writes one at the end of a run."
             ) from None

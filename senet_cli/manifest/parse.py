@@ -49,9 +49,14 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _MAX_FILE = 4 * 2**30
 
 
+def is_name(text: str) -> bool:
+    """True for what may name a checkpoint."""
+    return bool(_NAME.fullmatch(text)) and text.partition(".")[0] not in _WINDOWS_DEVICES
+
+
 def parse_name(text: str, fields: Fields, field: str = "") -> EntryName:
     """A checkpoint's name, safe as part of a file name on every system; `field` is where it stands."""
-    if not _NAME.fullmatch(text) or text.partition(".")[0] in _WINDOWS_DEVICES:
+    if not is_name(text):
         where = f"`{field}`: " if field else ""
         fields.fail(f"{where}`{text[:80]}` is not a name: use a-z, 0-9, `_`, `-` and at most one `.`")
     return EntryName(text)

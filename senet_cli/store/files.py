@@ -24,8 +24,14 @@ def chunks_of(file: BinaryIO) -> Iterator[bytes]:
     return iter(lambda: file.read(_CHUNK), b"")
 
 
-def write_atomically(target: Path, data: bytes) -> None:
-    """Write a small file so that readers see the old content or the new, nothing between."""
+def write_atomically(target: Path, data: bytes, *, shared: bool = False) -> None:
+    """Write a small file so that readers see the old content or the new, nothing between.
+
+    Args:
+        target: its path.
+        data: its content.
+        shared: True for permissions as the user's other new files have them, not for the user alone.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=".new-", dir=target.parent)
     try:
@@ -33,8 +39,10 @@ def write_atomically(target: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if shared:
+            Path(name).chmod(0o666 & ~_umask())
         os.replace(name, target)  # noqa: PTH105 - replaces a planted link instead of following it
-    except OSError:
+    except BaseException:  # also Ctrl-C: nothing is left behind
         Path(name).unlink(missing_ok=True)
         raise
     sync_folder(target.parent)
@@ -50,3 +58,10 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _umask() -> int:
+    """It can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,9 +35,9 @@ def ensure_installed(checkpoint: Checkpoint, settings: Settings, notices: Notice
 
 
 def check_answers(checkpoint: Checkpoint, settings: Settings, patience: float) -> None:
-    """Make sure, in a few seconds, that a checkpoint is there or that a host would deliver it.
+    """Make sure, in a few seconds, that a checkpoint is there or that a host delivers the first of its bytes.
 
-    The looking up of a host's name cannot be given a limit, so all of it happens in a thread that is left
+    The looking up of a host's name cannot be given a limit, so each address is asked in a thread that is left
     behind when it takes too long.
 
     Raises:
@@ -51,22 +52,27 @@ def check_answers(checkpoint: Checkpoint, settings: Settings, patience: float) -
         raise offline_error(checkpoint.name)
     outcome: queue.SimpleQueue[NetworkError | None] = queue.SimpleQueue()
 
-    def ask() -> None:
-        error = None
-        for url in urls:
-            try:
-                with transport.open(Request(url)):
-                    outcome.put(None)
-                    return
-            except NetworkError as failed:
-                error = failed
-        outcome.put(error)
+    def ask(url: str) -> None:
+        try:
+            with transport.open(Request(url)) as incoming:
+                next(iter(incoming.chunks), b"")
+        except NetworkError as error:
+            outcome.put(error)
+        else:
+            outcome.put(None)
 
-    threading.Thread(target=ask, name="answers", daemon=True).start()
-    try:
-        error = outcome.get(timeout=patience)
-    except queue.Empty:
-        error = NetworkError(f"no host answered within {patience:g} seconds")
+    for url in urls:
+        threading.Thread(target=ask, args=(url,), name="answers", daemon=True).start()
+    until = time.monotonic() + patience
+    error: NetworkError | None = None
+    for _ in urls:
+        try:
+            failed = outcome.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            failed = NetworkError(f"no host answered within {patience:g} seconds")
+        if failed is None:
+            return
+        error = error or failed
     if error:
         raise error
 

@@ -1,5 +1,7 @@
 """The folder of a run: state to go on from, log, picture, and the finished model with its manifest.
 
+<run>/recipe.json         what the run was asked for, and the command
+<run>/held-back.json      which images of the data set were not trained on, where `senet train` chose them
 <run>/state.pt            after each epoch: weights, momentum, log, and what the run was asked for
 <run>/log.csv             one line an epoch
 <run>/curves.png          loss and accuracy over the epochs
@@ -9,17 +11,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from senet_cli.datasets import HELD_BACK_FILE, HeldBack
 from senet_cli.errors import CheckpointError, DiskError, UsageError
 from senet_cli.labels import LabelSet
 from senet_cli.manifest.entries import Checkpoint, CheckpointFile, Digest
@@ -27,10 +31,11 @@ from senet_cli.manifest.lookup import RUN_FILE
 from senet_cli.manifest.write import manifest_of
 from senet_cli.models.network import SENetwork
 from senet_cli.store.files import sha256_of, write_atomically
+from senet_cli.store.locks import advisory_lock
 from senet_cli.train.loop import Epoch
 
 WEIGHTS_FILE = "model.safetensors"
-_STATE, _LOG, _CURVES = "state.pt", "log.csv", "curves.png"
+_RECIPE, _STATE, _LOG, _CURVES = "recipe.json", "state.pt", "log.csv", "curves.png"
 _COLUMNS = tuple(field.name for field in fields(Epoch))
 
 
@@ -79,6 +84,23 @@ class RunFolder:
         except OSError as error:
             raise DiskError.from_os_error(error, f"writing to `{self.path}`") from error
 
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out of the folder, and clear away what a killed one left half written.
+
+        Raises:
+            UsageError: another process trains here.
+        """
+
+        def refuse() -> None:
+            raise UsageError(f"another process trains in `{self.path}`", "Give another -o.")
+
+        with advisory_lock(self.path / ".lock", 0, refuse):
+            for left in self.path.glob(".new-*"):
+                with contextlib.suppress(OSError):
+                    left.unlink()
+            yield
+
     def load_state(self, asked: dict[str, Any]) -> State | None:
         """The state to go on from, or None if there is none yet.
 
@@ -100,7 +122,10 @@ class RunFolder:
         if state.asked != asked:
             names = [name for name in asked if state.asked.get(name) != asked[name]]
             was = ", ".join(f"{name} {state.asked.get(name)} (now {asked[name]})" for name in names)
-            raise UsageError(f"the run in `{self.path}` was begun with {was}", "Resume it with the same.")
+            raise UsageError(
+                f"the run in `{self.path}` was begun with {was[:500]}",
+                "Resume it with the same, or give another -o.",
+            )
         return state
 
     def save_state(self, state: State) -> None:
@@ -120,10 +145,22 @@ class RunFolder:
         self._write(_STATE, buffer.getvalue())
         self._write(_LOG, _as_csv(state.log).encode())
 
-    def save_curves(self, log: Sequence[Epoch]) -> None:
-        """Draw loss and accuracy."""
+    def save_recipe(self, asked: dict[str, Any], command: Sequence[str], held_back: HeldBack | None) -> None:
+        """Say what was asked for, for people; and which images to measure the model with.
+
+        Raises:
+            DiskError: it cannot be written.
+        """
+        recipe = {"command": list(command), "torch": torch.__version__, **asked}
+        self._write(_RECIPE, _as_json(recipe))
+        if held_back:
+            self._write(HELD_BACK_FILE, _as_json(asdict(held_back)))
+
+    def save_log(self, log: Sequence[Epoch]) -> None:
+        """Write the log, also where a run was killed before it could, and draw loss and accuracy."""
         from senet_cli.pictures import draw_curves
 
+        self._write(_LOG, _as_csv(log).encode())
         loss = {"training": [e.loss for e in log], "held back": [e.held_back_loss for e in log]}
         accuracy = {
             "training": [100 * e.accuracy for e in log],
@@ -160,16 +197,19 @@ class RunFolder:
             path=path.absolute(),
         )
         finished = replace(checkpoint, files=(file,))
-        text = json.dumps(manifest_of(finished, labels), indent=2, ensure_ascii=False)
-        self._write(RUN_FILE, (text + "\n").encode())
+        self._write(RUN_FILE, _as_json(manifest_of(finished, labels)))
         return finished
 
     def _write(self, name: str, data: bytes) -> None:
         path = self.path / name
         try:
-            write_atomically(path, data)
+            write_atomically(path, data, shared=True)
         except OSError as error:
             raise DiskError.from_os_error(error, f"writing `{path}`") from error
+
+
+def _as_json(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _as_csv(log: Sequence[Epoch]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,20 +12,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from senet_cli.errors import SenetError, UsageError
+from senet_cli.errors import DivergedError, UsageError
 from senet_cli.manifest import Preprocess
 from senet_cli.models.network import SENetwork
 from senet_cli.train.recipe import Recipe, TrainPrecision
 from senet_cli.train.samples import Batch
 
+_SLOWER = "Train anew, with a smaller --lr and another -o."
+
 Progress = Callable[[int], None]
 """Called with the number of images done in this pass."""
-
-
-class DivergedError(SenetError):
-    """The loss is no longer a number."""
-
-    exit_code = UsageError.exit_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +58,8 @@ class Trainer:
     """
 
     def __init__(self, network: SENetwork, preprocess: Preprocess, recipe: Recipe, device: str) -> None:
+        if recipe.deterministic:  # CUDA's linear algebra asks for it
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(recipe.deterministic)
         self.recipe = recipe
         self.device = torch.device(device)
@@ -102,14 +101,14 @@ class Trainer:
             self.optimiser.step()
             total += float(loss.detach()) * len(targets)
             if not math.isfinite(total):
-                raise DivergedError(
-                    f"the loss is {total} at step {first_step + number}", "Train with a smaller --lr."
-                )
+                raise DivergedError(f"the loss is {total} at step {first_step + number}", _SLOWER)
             right += int((logits.argmax(1) == targets).sum())
             done += len(targets)
             progress(done)
         if not done:
             raise UsageError(f"no image can be read; the first: {self.unreadable[0]}")
+        if not all(torch.isfinite(tensor).all() for tensor in self.network.state_dict().values()):
+            raise DivergedError("the weights are no longer finite", _SLOWER)
         return total / done, right / done
 
     @torch.inference_mode()

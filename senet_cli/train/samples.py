@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 from collections.abc import Callable, Iterator
+from multiprocessing.context import BaseContext
 
 import torch
 from PIL import Image
@@ -15,7 +17,7 @@ from torchvision.transforms import functional
 
 from senet_cli.datasets import Labelled
 from senet_cli.errors import ImageError
-from senet_cli.images.decode import decode
+from senet_cli.images.decode import decode, silence_decoders
 from senet_cli.images.preprocess import RESAMPLING, to_pixels
 from senet_cli.manifest import Preprocess
 from senet_cli.train.recipe import Augment
@@ -31,6 +33,10 @@ _SMALL = 64
 """Inputs up to this side are kept decoded in memory; they are then augmented faster than threads are fed."""
 _ROOM = 4
 """Images are kept at up to this many times the crop, so that zooming in still finds detail."""
+_MEMORY = 2 * 2**30
+"""Bytes of images that are kept; what comes after is decoded each time."""
+_WORTH_WORKERS = 64
+"""Fewer images are decoded sooner than processes to do it are started."""
 
 
 class Samples(Dataset[Sample]):
@@ -50,11 +56,11 @@ class Samples(Dataset[Sample]):
     ) -> None:
         self._labelled, self._preprocess, self._augment = labelled, preprocess, augment
         self._kept: dict[int, Image.Image] | None = {} if preprocess.crop <= _SMALL else None
+        self._bytes = 0
 
-    @property
-    def in_memory(self) -> bool:
-        """True if decoded images are kept."""
-        return self._kept is not None
+    def workers(self, jobs: int) -> int:
+        """Decoding processes of use here, at most `jobs`; images that are kept in memory need none."""
+        return 0 if self._kept is not None or len(self) < _WORTH_WORKERS else jobs
 
     def __len__(self) -> int:
         return len(self._labelled)
@@ -65,20 +71,24 @@ class Samples(Dataset[Sample]):
             image = self._image(number)
         except ImageError as error:
             return f"{source.name}: {error.message}"
-        if self._augment is None:
-            return torch.from_numpy(to_pixels(image, self._preprocess).copy()).permute(2, 0, 1), target
-        return functional.pil_to_tensor(self._augment(image)), target
+        return functional.pil_to_tensor(self._augment(image) if self._augment else image), target
 
     def _image(self, number: int) -> Image.Image:
+        """What is augmented; without augmentation the network's very input."""
         if self._kept is not None and number in self._kept:
             return self._kept[number]
         with self._labelled.images[number][0].open() as file:
             image = decode(file)
+        if self._augment is None:
+            image = Image.fromarray(to_pixels(image, self._preprocess))
         if self._kept is None:
             return image
-        if self._augment is not None:  # measuring needs the image as it is
+        if self._augment is not None:
             image = _reduced(image, _ROOM * self._preprocess.crop)
-        self._kept[number] = image
+        size = 3 * image.width * image.height
+        if self._bytes + size <= _MEMORY:
+            self._kept[number] = image
+            self._bytes += size
         return image
 
 
@@ -163,7 +173,7 @@ def batches(samples: Samples, batch_size: int, *, shuffle: bool, seed: int, jobs
     """
     torch.manual_seed(seed)
     random.seed(seed)
-    workers = 0 if samples.in_memory else jobs
+    workers = samples.workers(jobs)
     yield from DataLoader(
         samples,
         batch_size=batch_size,
@@ -172,8 +182,22 @@ def batches(samples: Samples, batch_size: int, *, shuffle: bool, seed: int, jobs
         num_workers=workers,
         collate_fn=_collate,
         generator=torch.Generator().manual_seed(seed),
-        multiprocessing_context="forkserver" if workers and os.name == "posix" else None,
+        multiprocessing_context=_processes() if workers else None,
+        worker_init_fn=_begin if workers else None,
     )
+
+
+def _processes() -> BaseContext:
+    """Processes that find PyTorch imported already, where the system can."""
+    if os.name != "posix":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+def _begin(_: int) -> None:
+    silence_decoders()
 
 
 def _collate(samples: list[Sample]) -> Batch:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import random
 import re
+import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,11 +13,12 @@ from typing import Any, Protocol
 import torch
 
 from senet_cli.classifier import Model, find_model
-from senet_cli.datasets import Labelled, Splits, read_splits, unpacked
+from senet_cli.datasets import HeldBack, Labelled, Splits, inner, read_splits, split, unpacked
 from senet_cli.errors import UsageError
 from senet_cli.labels import NO_NAME, LabelSet, labels_for_classes
 from senet_cli.manifest import Architecture, Checkpoint, Licence, Metric, load_manifest
-from senet_cli.manifest.entries import EntryName
+from senet_cli.manifest.entries import OWN_RUN, EntryName
+from senet_cli.manifest.parse import is_name
 from senet_cli.models.checkpoint import load_network
 from senet_cli.models.layouts import find_layout
 from senet_cli.models.network import SENetwork, build_network
@@ -27,9 +28,6 @@ from senet_cli.train.folder import RunFolder, State
 from senet_cli.train.loop import Epoch, Trainer
 from senet_cli.train.recipe import Recipe, TrainPrecision
 from senet_cli.train.samples import Samples, augmentation, batches
-
-HELD_BACK_PART = 10
-"""One image in so many of each class is held back where the data set has no part for it."""
 
 
 class TrainNotices(Protocol):
@@ -88,10 +86,46 @@ def train(
         raise UsageError(
             f"`{request.output}` holds a run already", "Go on with it by --resume, or give another -o."
         )
-    start = _start(request, settings, downloads)
-    folder.prepare()
+    if request.data.is_dir() and request.output.resolve().is_relative_to(request.data.resolve()):
+        raise UsageError(f"`{request.output}` lies inside `{request.data}`", "Give -o a folder elsewhere.")
     with unpacked(request.data) as data:
-        return _Run(request, start, _split(read_splits(data), request.recipe.seed), folder, notices).go()
+        data_set = _DataSet.read(data, request.recipe.seed)
+        start = _start(request, settings, downloads)
+        folder.prepare()
+        with folder.locked():
+            return _Run(request, start, data_set, folder, notices).go()
+
+
+@dataclass(frozen=True, slots=True)
+class _DataSet:
+    """The images of a run.
+
+    Args:
+        splits: to train on and to measure with.
+        labels: names of the classes.
+        digest: of names, classes and sizes of all images.
+        held_back: which images were chosen to measure with, if it was us who chose.
+    """
+
+    splits: Splits
+    labels: LabelSet
+    digest: str
+    held_back: HeldBack | None
+
+    @classmethod
+    def read(cls, folder: Path, seed: int) -> _DataSet:
+        """All that is wrong with names of classes is found here, before anything is trained."""
+        root, parts = inner(folder), read_splits(folder)
+        for name in parts.train.classes:
+            if not _is_utf8(name):
+                raise UsageError(f"the name of the class folder {name!r} is not UTF-8", "Rename it.")
+        labels = labels_for_classes(parts.train.classes)
+        if len(set(labels.labels)) < len(labels):
+            twice = next(label for label in labels.labels if labels.labels.count(label) > 1)
+            raise UsageError(f"two class folders are the same class, `{twice}`", "Put their images together.")
+        splits = split(parts, seed)
+        chosen = None if parts.held_back else HeldBack.of(splits, root)
+        return cls(splits, labels, splits.digest(root), chosen)
 
 
 # --- what a run starts from -----------------------------------------------------------------------
@@ -114,6 +148,9 @@ def _start(request: TrainRequest, settings: Settings, downloads: Notices | None)
             )
         return _Start(architecture, None)
     model = find_model(request.origin, settings, downloads)
+    stages = len(model.architecture.spec.depths)
+    if request.recipe.freeze > stages:
+        raise UsageError(f"`{model.name}` has {stages} stages", f"Give --freeze {stages} or less.")
     return _Start(replace(model.architecture, preprocess=model.preprocess), model)
 
 
@@ -138,12 +175,11 @@ class _Run:
     """One run from its first or next epoch to the finished model."""
 
     def __init__(
-        self, request: TrainRequest, start: _Start, splits: Splits, folder: RunFolder, notices: TrainNotices
+        self, request: TrainRequest, start: _Start, data: _DataSet, folder: RunFolder, notices: TrainNotices
     ) -> None:
         self._request, self._folder, self._notices = request, folder, notices
-        self._recipe, self._start = request.recipe, start
-        self._labels = labels_for_classes(splits.train.classes)
-        self._splits = splits
+        self._recipe, self._start, self._data = request.recipe, start, data
+        self._labels, splits = data.labels, data.splits
         preprocess = start.architecture.preprocess
         self._train = Samples(splits.train, preprocess, augmentation(self._recipe.augment, preprocess))
         self._held_back = Samples(splits.held_back or Labelled(splits.train.classes, ()), preprocess)
@@ -159,6 +195,7 @@ class _Run:
             self._trainer.network.load_state_dict(state.network)
             self._trainer.optimiser.load_state_dict(state.optimiser)
             self._log = state.log
+        self._folder.save_recipe(asked, sys.argv, self._data.held_back)
         first = len(self._log) + 1
         classes = len(self._labels)
         self._notices.prepared(len(self._train), len(self._held_back), classes, first)
@@ -174,7 +211,7 @@ class _Run:
                 )
             )
             self._notices.finished_epoch(epoch)
-        self._folder.save_curves(self._log)
+        self._folder.save_log(self._log)
         return self._folder.save_model(self._trainer.network, self._checkpoint(), self._own_labels())
 
     def _epoch(self, number: int) -> Epoch:
@@ -214,8 +251,9 @@ class _Run:
             **asdict(self._recipe),
             "architecture": self._start.architecture.key,
             "from": self._start.model.name if self._start.model else None,
-            "images": len(self._train),
+            "data": self._data.digest,
             "classes": list(self._labels.labels),
+            "workers": self._train.workers(self._request.jobs),
         }
 
     def _own_labels(self) -> LabelSet | None:
@@ -224,7 +262,8 @@ class _Run:
     @property
     def _name(self) -> EntryName:
         name = re.sub("[^a-z0-9_-]+", "-", self._request.output.absolute().name.lower()).strip("-")
-        return EntryName(name[:60] or "run")
+        name = name[:60] or "run"
+        return EntryName(name if is_name(name) else f"{name}-run")
 
     def _checkpoint(self) -> Checkpoint:
         own = self._own_labels()
@@ -247,10 +286,13 @@ class _Run:
         """Accuracy of the finished weights, in float32 as `senet predict` runs them."""
         if not len(self._held_back):
             return ()
+        self._trainer.unreadable.clear()
         _, accuracy = self._measure("fp32")
+        if math.isnan(accuracy):  # none of them can be read
+            return ()
         size = self._start.architecture.preprocess.crop
-        dataset = f"{len(self._held_back):,} images held back"
-        return (Metric(dataset, round(100 * accuracy, 3), None, size, "`senet train`"),)
+        dataset = f"{len(self._held_back) - len(self._trainer.unreadable):,} images held back"
+        return (Metric(dataset, round(100 * accuracy, 3), None, size, OWN_RUN),)
 
 
 def _seed(seed: int, epoch: int) -> int:
@@ -258,18 +300,9 @@ def _seed(seed: int, epoch: int) -> int:
     return (seed * 1_000_003 + epoch) % 2**63
 
 
-def _split(splits: Splits, seed: int) -> Splits:
-    """Hold back a part of each class where the data set does not say which images to measure with."""
-    if splits.held_back is not None:
-        return splits
-    everything = splits.train
-    by_class: dict[int, list[int]] = {}
-    for number, (_, target) in enumerate(everything.images):
-        by_class.setdefault(target, []).append(number)
-    held_back: set[int] = set()
-    for numbers in by_class.values():
-        count = len(numbers) // HELD_BACK_PART or (len(numbers) > 1)
-        held_back |= set(random.Random(seed).sample(numbers, count))
-    kept = [image for number, image in enumerate(everything.images) if number not in held_back]
-    back = [image for number, image in enumerate(everything.images) if number in held_back]
-    return Splits(Labelled(everything.classes, kept), Labelled(everything.classes, back))
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
