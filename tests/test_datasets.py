@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import pickle
 import tarfile
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from senet_cli.datasets import Labelled, read_held_back, read_splits, unpacked
+from senet_cli.datasets import (
+    HELD_BACK_FILE,
+    HeldBack,
+    Labelled,
+    read_class_folders,
+    read_held_back,
+    read_splits,
+    split,
+    unpacked,
+)
 from senet_cli.errors import DiskError, UsageError
 from senet_cli.images.decode import decode
 
@@ -176,3 +188,96 @@ def test_cifar_batches_are_not_unpickled_unless_they_are_the_published_ones(
     (folder / "data_batch_2").write_bytes(pickle.dumps("something else"))
     with pytest.raises(UsageError, match="published, complete"):
         read_splits(folder)
+
+
+# --- what is a part, and what a class -------------------------------------------------------------
+
+
+def test_parts_may_be_spelled_with_capitals(tmp_path: Path) -> None:
+    for name in ("Train/a/1.png", "Val/a/2.png"):
+        picture(tmp_path / name)
+    splits = read_splits(tmp_path)
+    assert splits.train.classes == ("a",)
+    assert splits.held_back is not None
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    for name in ("bus/1.png", "car/1.png", "train/1.png", "train/steam/2.png"):
+        picture(tmp_path / name)
+    splits = read_splits(tmp_path)
+    assert splits.train.classes == ("bus", "car", "train")
+    assert len(splits.train) == 4
+    assert splits.held_back is None
+
+
+def test_parts_to_measure_with_alone_cannot_be_trained_on(tmp_path: Path) -> None:
+    for name in ("val/a/1.png", "test/a/2.png"):
+        picture(tmp_path / name)
+    with pytest.raises(UsageError, match="nothing to train on"):
+        read_splits(tmp_path)
+    assert named(read_held_back(tmp_path), tmp_path) == [("val/a/1.png", "a")]
+
+
+def test_what_is_hidden_is_neither_class_nor_image(tmp_path: Path) -> None:
+    for name in ("a/1.png", "a/._1.png", ".cache/1.png", "a/.thumbs/1.png"):
+        picture(tmp_path / name)
+    (tmp_path / ".git").mkdir()
+    splits = read_splits(tmp_path)
+    assert named(splits.train, tmp_path) == [("a/1.png", "a")]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_a_loop_of_links_counts_images_once(tmp_path: Path) -> None:
+    picture(tmp_path / "a" / "1.png")
+    (tmp_path / "a" / "again").symlink_to("..", target_is_directory=True)
+    (tmp_path / "a" / "self").symlink_to(".", target_is_directory=True)
+    picture(tmp_path / "b" / "1.png")
+    names = [path for path, _ in named(read_splits(tmp_path).train, tmp_path)]
+    assert len(names) <= 4
+    assert names.count("a/1.png") == 1
+
+
+# --- what a run did not train on ------------------------------------------------------------------
+
+
+def test_a_tenth_of_each_class_is_held_back(tmp_path: Path) -> None:
+    for number in range(20):
+        picture(tmp_path / "a" / f"{number}.png")
+    picture(tmp_path / "b" / "1.png")
+    picture(tmp_path / "b" / "2.png")
+    splits = split(read_splits(tmp_path), seed=0)
+    assert splits.held_back
+    assert [splits.held_back.classes[target] for _, target in splits.held_back.images] == ["a", "a", "b"]
+    everything = {source.name for source, _ in (*splits.train.images, *splits.held_back.images)}
+    assert len(everything) == 22
+    assert split(read_splits(tmp_path), seed=0) == splits
+
+
+def test_only_what_was_held_back_is_measured(tmp_path: Path) -> None:
+    data, run = tmp_path / "data", tmp_path / "run"
+    for name in ("a/1.png", "a/2.png", "b/1.png", "b/2.png"):
+        picture(data / name)
+    splits = split(read_splits(data), seed=0)
+    run.mkdir()
+    (run / HELD_BACK_FILE).write_text(json.dumps(asdict(HeldBack.of(splits, data))))
+    chosen = HeldBack.read(run)
+    assert chosen
+    assert len(chosen.images) == 2
+    kept = chosen.within(read_class_folders(data), data)
+    assert {path for path, _ in named(kept, data)} == set(chosen.images)
+    picture(data / "b" / "3.png")  # other images than the run was made from
+    assert len(chosen.within(read_class_folders(data), data)) == 5
+    assert HeldBack.read(data) is None
+
+
+def test_the_digest_sees_names_classes_and_sizes(tmp_path: Path) -> None:
+    picture(tmp_path / "a" / "1.png")
+    picture(tmp_path / "b" / "1.png")
+    digests = {read_splits(tmp_path).digest(tmp_path)}
+    (tmp_path / "a" / "1.png").rename(tmp_path / "a" / "2.png")
+    digests.add(read_splits(tmp_path).digest(tmp_path))
+    with (tmp_path / "a" / "2.png").open("ab") as file:
+        file.write(b" ")
+    digests.add(read_splits(tmp_path).digest(tmp_path))
+    assert len(digests) == 3
+    assert read_splits(tmp_path).digest(tmp_path) in digests

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -96,6 +99,22 @@ def test_a_host_that_does_not_answer_is_given_a_few_seconds(senet: Senet, tmp_pa
     assert (
         seconds < 25
     )  # the patience of a named model is 30 seconds a try; the start takes some on busy machines
+
+
+def test_an_address_that_is_silent_does_not_hide_one_that_answers(senet: Senet, tmp_path: Path) -> None:
+    (tmp_path / "model.pth").write_bytes(b"something else")  # delivered, and then refused: exit 6
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/model.pth"
+        environment = manifest(tmp_path, url)
+        content = json.loads((tmp_path / "manifest.json").read_text())
+        (file,) = content["checkpoints"]["seresnet50.a2"]["files"]
+        file["urls"] = [url, (tmp_path / "model.pth").as_uri()]
+        (tmp_path / "manifest.json").write_text(json.dumps(content))
+        check = "from senet_cli.store.install import check_answers\n"
+        check += "from senet_cli.manifest import load_manifest\nfrom senet_cli.settings import Settings\n"
+        check += "settings = Settings.from_environment()\n"
+        check += "check_answers(load_manifest(settings.manifest).checkpoint('seresnet50'), settings, 4.0)"
+        subprocess.run([sys.executable, "-c", check], env=os.environ | environment, check=True, timeout=60)
 
 
 def test_a_host_that_refuses(senet: Senet, tmp_path: Path) -> None:

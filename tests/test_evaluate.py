@@ -106,6 +106,14 @@ LISTS = {
 }
 
 
+LISTS |= {
+    "numbered rows": "id,filename,label\n11,sub/VAL_1.JPEG,goldfinch\n12,sub/VAL_2.JPEG,tench\n",
+    "id is the image": "id,label\nVAL_1,goldfinch\nVAL_2,tench\n",
+    "semicolons": "file;class\nVAL_1.JPEG;11\nVAL_2.JPEG;0\n",
+    "from elsewhere": "/data/imagenet/val/sub/VAL_1.JPEG goldfinch\nC:\\val\\sub\\VAL_2.JPEG tench\n",
+}
+
+
 @pytest.mark.parametrize("text", LISTS.values(), ids=LISTS)
 def test_lists_of_images_and_classes(text: str, tmp_path: Path) -> None:
     for name in ("VAL_1.JPEG", "VAL_2.JPEG"):
@@ -125,6 +133,56 @@ def test_imagenets_own_lists_are_found_beside_the_images(name: str, tmp_path: Pa
     for image in ("VAL_1.JPEG", "VAL_2.JPEG"):
         picture(tmp_path / "ILSVRC" / "Data" / "CLS-LOC" / "val" / image)
     assert len(read_labelled(tmp_path, None)) == 2
+
+
+@pytest.mark.parametrize("around", [".", "only", "only/one"])
+def test_images_of_one_name_are_told_apart_by_their_folders(around: str, tmp_path: Path) -> None:
+    for name in ("cat/1.png", "dog/1.png"):
+        picture(tmp_path / "data" / around / name)
+    truth = tmp_path / "truth.csv"
+    for prefix in ("", "data/", "elsewhere/"):
+        truth.write_text(f"{prefix}cat/1.png,cat\n{prefix}dog/1.png,dog\n")
+        labelled = read_labelled(tmp_path / "data", truth)
+        for source, target in labelled.images:
+            assert Path(source.name).parent.name == labelled.classes[target]
+    truth.write_text("1.png,cat\n")
+    with pytest.raises(UsageError, match="may be"):
+        read_labelled(tmp_path / "data", truth)
+
+
+BAD_LISTS = {
+    "two classes": ("a.png,cat\na.png,dog\n", "both"),
+    "nothing": ("\n\n", "no rows"),
+    "a long cell": ("file,class\n" + "a" * 200_000 + ",cat\n", "cannot be read"),
+    "a long path": ("/".join(["a" * 3000] * 9) + ",cat\n", "none of the 1 images"),
+    "one column": ("a.png\n", "no image and class"),
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), BAD_LISTS.values(), ids=BAD_LISTS)
+def test_lists_that_are_none(text: str, reason: str, tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "truth").write_text(text)
+    with pytest.raises(UsageError, match=reason):
+        read_labelled(tmp_path, tmp_path / "truth")
+
+
+def test_a_list_of_names_only_beside_class_folders_is_passed_over(tmp_path: Path) -> None:
+    picture(tmp_path / "cat" / "1.png")
+    (tmp_path / "val.txt").write_text("cat/1.png\n")
+    assert read_labelled(tmp_path, None).classes == ("cat",)
+
+
+def test_a_number_that_is_no_index() -> None:
+    with pytest.raises(UsageError, match="no class"):
+        match_classes(["1" * 5000], IMAGENET)
+
+
+def test_names_with_blanks_in_a_list(tmp_path: Path) -> None:
+    picture(tmp_path / "my cat.png")
+    (tmp_path / "truth").write_text("my cat.png 281\n")
+    labelled = read_labelled(tmp_path, tmp_path / "truth")
+    assert Path(labelled.images[0][0].name).name == "my cat.png"
 
 
 def test_class_folders_need_no_list(tmp_path: Path) -> None:
