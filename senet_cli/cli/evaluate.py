@@ -62,6 +62,7 @@ def evaluate(
     confusion: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw the confusion matrix there.")
     ] = None,
+    engine: opt.EngineOption = "auto",
     device: opt.DeviceOption = "auto",
     precision: opt.PrecisionOption = "fp32",
     batch_size: opt.BatchSizeOption = "auto",
@@ -90,13 +91,15 @@ def evaluate(
     from senet_cli.datasets import unpacked
     from senet_cli.evaluate import evaluate as run
     from senet_cli.pipeline import RunOptions
+    from senet_cli.runtime import resolve_runtime
     from senet_cli.truth import match_classes, read_labelled
 
-    found = find_model(model, settings, DownloadNotices(quiet=quiet))
+    runtime = resolve_runtime(engine, device, precision)
+    found = find_model(model, settings, DownloadNotices(quiet=quiet), runtime=runtime)
     with unpacked(data) as folder:
         images = read_labelled(folder, truth)
         indices = match_classes(images.classes, found.labels)
-        classifier = load_classifier(found, device, precision)
+        classifier = load_classifier(found, runtime, settings)
         options = RunOptions(batch_size=batch or classifier.batch_size, jobs=threads)
         with image_progress(shown=not quiet, count=lambda: len(images)) as progress:
             result = run(images, indices, classifier, options, progress)
