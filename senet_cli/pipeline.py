@@ -66,8 +66,6 @@ def classify(
             # an empty batch says that there is nothing to do but to answer
             while running and (not batch or len(running) > classifier.engine.streams):
                 yield from _records(*running.popleft(), classifier, options)
-        for done in running:
-            yield from _records(*done, classifier, options)
 
 
 @contextlib.contextmanager
@@ -157,7 +155,7 @@ def _decoded_ahead(
 def _batches(items: queue.Queue[_Item], size: int) -> Iterator[list[Decoded]]:
     """Batches of up to `size` images that can be read; failures travel along in their place.
 
-    When no source comes for a moment, an empty batch says so.
+    When no source comes for a moment, and at the end, an empty batch says so.
     """
     batch: list[Decoded] = []
     images = 0
@@ -178,7 +176,9 @@ def _batches(items: queue.Queue[_Item], size: int) -> Iterator[list[Decoded]]:
         if batch:
             yield batch
             batch, images = [], 0
+        if isinstance(item, Future):
+            continue
+        yield []
         if item is None:
             return
-        if isinstance(item, BaseException):
-            raise item
+        raise item
