@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-_BLOCK_NORM = re.compile(r"(?P<block>layers?\d+\.\d+)\.bn(?P<number>\d)")
+_BLOCK_NORM = re.compile(r"(?P<block>(?:layers?|stage)\d+\.\d+)\.(?:bn|norm)(?P<number>\d)")
 
 
 @contextmanager
@@ -59,7 +59,7 @@ class Judge:
 
 
 def random_state(network: nn.Module, seed: int = 0) -> dict[str, Tensor]:
-    """Weights in float32 for a network of another package, under its own keys.
+    """Weights in float32 for a network of another package, or of ours, under its own keys.
 
     Every tensor has a say in the logits: no unit gamma, no zero mean, no gate that stays half open. The
     residual branches are damped, so that 50 blocks on top of each other neither explode nor drown the image.
