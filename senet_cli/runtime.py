@@ -19,6 +19,7 @@ from senet_cli.engines.base import (
     EngineName,
     EngineRequest,
     Precision,
+    check_device,
     resolve_device,
     resolve_engine,
 )
@@ -89,16 +90,19 @@ def resolve_runtime(
         UsageError: no such device, or an engine that does not drive it.
         DeviceError: a device or engine that this machine does not have.
     """
-    resolved = resolve_device(device, _facts(engine, device))
-    installed = openvino.is_installed()
-    name = resolve_engine(engine, resolved, openvino=installed)
+    check_device(device)
+    if engine == "openvino":  # which no other device can run
+        resolved = "cpu" if device == "auto" else device
+    else:
+        resolved = resolve_device(device, _facts(device))
+    name = resolve_engine(engine, resolved, openvino=openvino.is_installed())
     if engine == "auto" and name == "openvino" and not openvino.calculates(precision):
         name = "torch"
     return Runtime(name, resolved, precision, _processors(), latency)
 
 
-def _facts(engine: EngineRequest, device: str) -> DeviceFacts:
-    if device == "cpu" or engine == "openvino" or (device == "auto" and not may_have_gpu()):
+def _facts(device: str) -> DeviceFacts:
+    if device == "cpu" or (device == "auto" and not may_have_gpu()):
         return DeviceFacts()
     from senet_cli.engines.torch import device_facts
 

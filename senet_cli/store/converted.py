@@ -63,9 +63,7 @@ class ConvertedStore:
         for root in (self._own, *self._below):
             folder = root / key
             about = _read(folder)
-            if about is None:
-                continue
-            if _verified(folder, about, remember=root is self._own):
+            if about is not None and _verified(folder, about, remember=root is self._own):
                 return Converted(folder, about["notes"])
             if root is self._own:
                 shutil.rmtree(folder, ignore_errors=True)

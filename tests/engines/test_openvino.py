@@ -16,8 +16,7 @@ from senet_cli.engines import openvino
 from senet_cli.engines.base import Precision
 from senet_cli.manifest import load_manifest
 from senet_cli.models.network import SENetwork, build_network
-
-from ..oracles.nets import (
+from tests.oracles.nets import (
     assert_same,
     logits_of,
     normalised,
