@@ -55,8 +55,7 @@ def create_model(
         return build_network(spec)
 
     from senet_cli.classifier import find_model
-    from senet_cli.models.checkpoint import load_network
-    from senet_cli.models.layouts import find_layout
+    from senet_cli.runtime import load_weights
 
     model = find_model(checkpoint, settings)
     if model.architecture.spec.with_classes(spec.classes) != spec:
@@ -64,7 +63,7 @@ def create_model(
             f"the checkpoint `{model.name}` is a `{model.architecture.key}`, "
             "which does not fit what was asked for"
         )
-    network = load_network(model.path, model.architecture.spec, find_layout(str(model.layout)))
+    network = load_weights(model.weights)
     if network.spec.classes != spec.classes:
         network.head = build_network(spec).head
         network.spec = spec

@@ -12,16 +12,26 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from senet_cli.architectures import ArchSpec
-from senet_cli.engines.base import Engine, Precision, auto_batch, resolve_device
+from senet_cli.engines.base import EngineRequest, Precision, auto_batch
 from senet_cli.errors import DiskError, ImageError, NetworkError, UsageError
 from senet_cli.images.coerce import AnyImage, as_rgb
 from senet_cli.images.preprocess import to_pixels
 from senet_cli.labels import LabelSet, check_labels, numbered_labels
-from senet_cli.manifest import Architecture, Manifest, Metric, Preprocess, find_checkpoint, load_manifest
+from senet_cli.manifest import (
+    Architecture,
+    Checkpoint,
+    CheckpointFile,
+    Manifest,
+    Metric,
+    Preprocess,
+    find_checkpoint,
+    load_manifest,
+)
 from senet_cli.models.layouts import find_layout
 from senet_cli.records import Prediction
+from senet_cli.runtime import Runtime, Tell, Weights, has_conversion, resolve_runtime, start_engine
 from senet_cli.settings import BUNDLED_MODEL, DEFAULT_MODEL, Settings
+from senet_cli.store.cache import Cache
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -42,7 +52,8 @@ class Model:
 
     Args:
         name: as records show it.
-        path: the weights.
+        path: the weights; None where they are not needed, because a conversion is there.
+        sha256: their digest; None for weights of one's own.
         layout: whose key names they use; None for weights of one's own, where it is recognised and the head
             tells the number of classes.
         architecture: the exact structure.
@@ -52,12 +63,20 @@ class Model:
     """
 
     name: str
-    path: Path
+    path: Path | None
+    sha256: str | None
     layout: str | None
     architecture: Architecture
     preprocess: Preprocess
     labels: LabelSet
     metric: Metric | None = None
+
+    @property
+    def weights(self) -> Weights:
+        """What an engine runs."""
+        return Weights(
+            self.name, self.path, self.sha256, self.layout, self.architecture.spec, self.preprocess
+        )
 
 
 class Classifier:
@@ -69,6 +88,7 @@ class Classifier:
             that comes with the package.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: "fp32", "bf16" or "fp16".
+        engine: "auto", "torch" or "openvino".
         manifest: a manifest that adds or replaces entries.
         offline: True forbids downloads; None: as `SENET_OFFLINE` says.
 
@@ -86,31 +106,39 @@ class Classifier:
         *,
         device: str = "auto",
         precision: Precision = "fp32",
+        engine: EngineRequest = "auto",
         manifest: str | os.PathLike[str] | None = None,
         offline: bool | None = None,
     ) -> None:
         path = Path(manifest) if manifest is not None else None
         settings = Settings.from_environment(manifest=path, offline=offline)
+        runtime = resolve_runtime(engine, device, precision)
         if name := model or settings.model:
-            found = find_model(name, settings)
+            found = find_model(name, settings, runtime=runtime)
         else:
-            found = find_default_model(settings, None, lambda text: warnings.warn(text, stacklevel=3))
-        self._load(found, device, precision)
+            found = find_default_model(
+                settings, None, lambda text: warnings.warn(text, stacklevel=3), runtime=runtime
+            )
+        self._load(found, runtime, settings, lambda _: None)
 
     @classmethod
-    def from_model(cls, model: Model, device: str, precision: Precision) -> Classifier:
-        """A classifier for a model that was found before; see `find_model` and `own_model`."""
+    def from_model(cls, model: Model, runtime: Runtime, settings: Settings, tell: Tell) -> Classifier:
+        """A classifier for a model that was found before; see `find_model` and `own_model`.
+
+        `tell` hears of a conversion.
+        """
         classifier = cls.__new__(cls)
-        classifier._load(model, device, precision)
+        classifier._load(model, runtime, settings, tell)
         return classifier
 
-    def _load(self, model: Model, device: str, precision: Precision) -> None:
+    def _load(self, model: Model, runtime: Runtime, settings: Settings, tell: Tell) -> None:
         self.name = model.name
         self.preprocess = model.preprocess
-        self.engine, spec = _engine(model, device, precision)
-        self.spec = spec
-        self.labels = _labels(model, spec.classes)
-        self.batch_size = auto_batch(self.engine.device, spec.multiply_adds(model.preprocess.crop))
+        self.engine, classes = start_engine(model.weights, runtime, settings, tell)
+        self.spec = model.architecture.spec.with_classes(classes)
+        self.labels = _labels(model, classes)
+        work = self.spec.multiply_adds(model.preprocess.crop)
+        self.batch_size = auto_batch(self.engine.name, self.engine.device, work)
 
     @overload
     def predict(self, image: Images, top_k: int = 5) -> list[list[Prediction]]: ...
@@ -190,13 +218,16 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 # --- finding and loading ------------------------------------------------------------------------
 
 
-def find_model(name: str, settings: Settings, notices: Notices | None = None) -> Model:
+def find_model(
+    name: str, settings: Settings, notices: Notices | None = None, *, runtime: Runtime | None = None
+) -> Model:
     """A checkpoint of the manifest, downloaded and verified if it is not there yet, or a training run.
 
     Args:
         name: as in the manifest, or the folder of a run.
         settings: where things lie.
         notices: hears of the download.
+        runtime: what it will run on; where that has a conversion, the checkpoint itself is not needed.
 
     Raises:
         SenetError: unknown, not to be had, or not the published bytes.
@@ -207,11 +238,34 @@ def find_model(name: str, settings: Settings, notices: Notices | None = None) ->
     for file in checkpoint.files:
         find_layout(file.layout)  # what is wrong in a manifest shall not be found after the download
     labels = check_labels(manifest.labels(checkpoint.labels), checkpoint.architecture.spec.classes)
+    if model := _converted(checkpoint, labels, settings, runtime):
+        return model
     installed = ensure_installed(checkpoint, settings, notices)
+    return _model(checkpoint, labels, installed.file, installed.sha256, installed.path)
+
+
+def _converted(
+    checkpoint: Checkpoint, labels: LabelSet, settings: Settings, runtime: Runtime | None
+) -> Model | None:
+    """The checkpoint without its file, if the runtime uses conversions and there is one of it."""
+    if runtime is None or runtime.engine != "openvino":
+        return None
+    for sha256 in dict.fromkeys(Cache.from_settings(settings).digests(checkpoint)):
+        for file in checkpoint.files:
+            model = _model(checkpoint, labels, file, sha256, None)
+            if file.path is None and file.digest.matches(sha256) and has_conversion(model.weights, settings):
+                return model
+    return None
+
+
+def _model(
+    checkpoint: Checkpoint, labels: LabelSet, file: CheckpointFile, sha256: str, path: Path | None
+) -> Model:
     return Model(
         name=checkpoint.name,
-        path=installed.path,
-        layout=installed.file.layout,
+        path=path,
+        sha256=sha256,
+        layout=file.layout,
         architecture=checkpoint.architecture,
         preprocess=checkpoint.preprocess,
         labels=labels,
@@ -219,7 +273,13 @@ def find_model(name: str, settings: Settings, notices: Notices | None = None) ->
     )
 
 
-def find_default_model(settings: Settings, notices: Notices | None, tell: Callable[[str], None]) -> Model:
+def find_default_model(
+    settings: Settings,
+    notices: Notices | None,
+    tell: Callable[[str], None],
+    *,
+    runtime: Runtime | None = None,
+) -> Model:
     """The default model, or the one that comes with the package where the default cannot be had.
 
     A host that does not answer is given a few seconds only.
@@ -228,13 +288,18 @@ def find_default_model(settings: Settings, notices: Notices | None, tell: Callab
         settings: where things lie.
         notices: hears of the download.
         tell: hears, in one line, that the other model is used, why, and how to get the default.
+        runtime: as for `find_model`.
 
     Raises:
         SenetError: the default was delivered with other than the published bytes, or does not fit.
     """
     from senet_cli.store.install import check_answers
 
-    checkpoint = load_manifest(settings.manifest).checkpoint(DEFAULT_MODEL)
+    manifest = load_manifest(settings.manifest)
+    checkpoint = manifest.checkpoint(DEFAULT_MODEL)
+    labels = manifest.labels(checkpoint.labels)
+    if model := _converted(checkpoint, labels, settings, runtime):
+        return model
     try:
         check_answers(checkpoint, settings, _PATIENCE)
         return find_model(DEFAULT_MODEL, settings, notices)
@@ -258,24 +323,12 @@ def own_model(path: Path, key: str, manifest: Manifest) -> Model:
     return Model(
         name=path.name,
         path=path,
+        sha256=None,
         layout=None,
         architecture=architecture,
         preprocess=architecture.preprocess,
         labels=manifest.labels(architecture.labels),
     )
-
-
-def _engine(model: Model, device: str, precision: Precision) -> tuple[Engine, ArchSpec]:
-    from senet_cli.engines.torch import TorchEngine, device_facts
-    from senet_cli.models.checkpoint import load_network, load_own_network
-
-    resolved = resolve_device(device, device_facts())
-    spec = model.architecture.spec
-    if model.layout is None:
-        network = load_own_network(model.path, spec)
-    else:
-        network = load_network(model.path, spec, find_layout(model.layout))
-    return TorchEngine(network, model.preprocess, resolved, precision), network.spec
 
 
 def _labels(model: Model, classes: int) -> LabelSet:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -54,16 +55,43 @@ def classify(
 
     Memory holds a few batches and what the decoding threads work on, however many sources there are.
     """
-    with _decoded_ahead(sources, classifier, options) as batches:
+    with (
+        _decoded_ahead(sources, classifier, options) as batches,
+        _closing(ThreadPoolExecutor(classifier.engine.streams, "engine")) as pool,
+    ):
+        running: deque[tuple[list[Decoded], Future[NDArray[np.float32]]]] = deque()
         for batch in batches:
-            yield from _classify_batch(batch, classifier, options)
+            if batch:
+                running.append((batch, pool.submit(_logits, batch, classifier)))
+            # an empty batch says that there is nothing to do but to answer
+            while running and (not batch or len(running) > classifier.engine.streams):
+                yield from _records(*running.popleft(), classifier, options)
 
 
-def _classify_batch(
-    batch: Sequence[Decoded], classifier: Classifier, options: RunOptions
-) -> Iterator[Record]:
+@contextlib.contextmanager
+def _closing(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
+    """The pool; at the end nobody waits for what is still running."""
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _logits(batch: Sequence[Decoded], classifier: Classifier) -> NDArray[np.float32]:
+    """One row for each image of the batch that could be read."""
     pixels = [item.pixels for item in batch if not isinstance(item.pixels, ImageError)]
-    rows = iter(classifier.engine.logits(np.stack(pixels)) if pixels else ())
+    if not pixels:
+        return np.zeros((0, len(classifier.labels)), np.float32)
+    return classifier.engine.logits(np.stack(pixels))
+
+
+def _records(
+    batch: Sequence[Decoded],
+    logits: Future[NDArray[np.float32]],
+    classifier: Classifier,
+    options: RunOptions,
+) -> Iterator[Record]:
+    rows = iter(logits.result())
     for item in batch:
         try:
             if isinstance(item.pixels, ImageError):
@@ -125,7 +153,10 @@ def _decoded_ahead(
 
 
 def _batches(items: queue.Queue[_Item], size: int) -> Iterator[list[Decoded]]:
-    """Batches of up to `size` images that can be read; failures travel along in their place."""
+    """Batches of up to `size` images that can be read; failures travel along in their place.
+
+    When no source comes for a moment, and at the end, an empty batch says so.
+    """
     batch: list[Decoded] = []
     images = 0
     while True:
@@ -135,6 +166,7 @@ def _batches(items: queue.Queue[_Item], size: int) -> Iterator[list[Decoded]]:
             if batch:
                 yield batch
                 batch, images = [], 0
+            yield []
             continue
         if isinstance(item, Future):
             batch.append(item.result())
@@ -144,7 +176,9 @@ def _batches(items: queue.Queue[_Item], size: int) -> Iterator[list[Decoded]]:
         if batch:
             yield batch
             batch, images = [], 0
+        if isinstance(item, Future):
+            continue
+        yield []
         if item is None:
             return
-        if isinstance(item, BaseException):
-            raise item
+        raise item

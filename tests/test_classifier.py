@@ -16,9 +16,12 @@ from PIL import Image
 
 import senet_cli
 from senet_cli import Classifier, Prediction, create_model, list_models
+from senet_cli.classifier import find_model
 from senet_cli.errors import ImageError, NetworkError, UnknownModelError, UsageError
 from senet_cli.manifest.lookup import bundled_manifest
 from senet_cli.models.network import SENetwork
+from senet_cli.runtime import load_weights
+from senet_cli.settings import Settings
 
 KEY = "seresnet32-cifar-leeyeonsu"
 NAMES = {
@@ -240,16 +243,18 @@ def test_files_that_are_no_images(classifier: Classifier, tmp_path: Path) -> Non
 # --- features -----------------------------------------------------------------------------------
 
 
-def test_features_are_what_the_head_gets(classifier: Classifier, photos: Pixels) -> None:
+def test_features_are_what_the_head_gets(classifier: Classifier, photos: Pixels, cifar_cache: Path) -> None:
     features = classifier.features(list(photos[:5]))
     assert features.shape == (5, 64)
     assert features.dtype == np.float32
     assert classifier.features(photos[0]).shape == (1, 64)
     assert features.std() > 0.01
 
-    head = classifier.engine._network.head
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SENET_CACHE", str(cifar_cache))
+        weights = find_model("seresnet32-cifar10", Settings.from_environment()).weights
     with torch.no_grad():
-        logits = head(torch.from_numpy(features)).numpy()
+        logits = load_weights(weights).head(torch.from_numpy(features)).numpy()
     np.testing.assert_allclose(logits, classifier.engine.logits(photos[:5]), atol=1e-5)
 
 

@@ -32,13 +32,23 @@ NAN = 250
 class NumberEngine:
     """Its best class is the number that `image_of` wrote into the image."""
 
-    name = "fake"
+    name = "torch"
     device = "cpu"
 
-    def __init__(self) -> None:
+    def __init__(self, streams: int = 1, wait: Callable[[int], float] = lambda _: 0.0) -> None:
+        self.streams = streams
         self.batches: list[int] = []
+        self._wait, self._at_once = wait, threading.Semaphore(streams)
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        assert self._at_once.acquire(blocking=False), "more batches at once than the engine has streams"
+        time.sleep(self._wait(len(self.batches)))
+        try:
+            return self._logits(pixels)
+        finally:
+            self._at_once.release()
+
+    def _logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         assert pixels.dtype == np.uint8
         self.batches.append(len(pixels))
         red, green, blue = (pixels[:, 0, 0, channel].astype(int) for channel in range(3))
@@ -61,6 +71,17 @@ def number_classifier() -> Classifier:
     classifier.labels = numbered_labels(CLASSES)
     classifier.batch_size = 8
     return classifier
+
+
+@pytest.mark.parametrize("streams", [1, 2, 5])
+def test_batches_side_by_side_are_answered_in_order(streams: int) -> None:
+    """The first batches take longest, so that later ones are done before them."""
+    classifier = number_classifier()
+    classifier.engine = NumberEngine(streams, lambda done: 0.02 if done % 3 == 0 else 0.0)
+    answers = [
+        (record.path, told(record)) for record in run(numbered(100), classifier, batch_size=3, top_k=1)
+    ]
+    assert answers == [(str(number), str(number)) for number in range(100)]
 
 
 def engine_of(classifier: Classifier) -> NumberEngine:
@@ -286,7 +307,7 @@ def test_look_ahead_is_bounded(batch_size: int, jobs: int, failing: bool) -> Non
         if done in (1, 500, 5000):
             time.sleep(0.1)  # a writer that blocks, while decoding could run on
     assert done == read == count
-    in_hand = (4 if failing else 1) * batch_size
+    in_hand = 2 * (4 if failing else 1) * batch_size  # one batch in the engine, one being answered
     assert furthest <= 2 * batch_size + jobs + in_hand + 2
     assert furthest >= batch_size  # it does look ahead
 

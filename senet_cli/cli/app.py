@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from senet_cli.cli import cache, catalogue, download, evaluate, predict, train, verify
+from senet_cli.cli import cache, catalogue, download, evaluate, predict, train, verify, warm
 
 app = typer.Typer(
     name="senet",
@@ -24,6 +24,7 @@ app.command()(download.download)
 app.command("list")(catalogue.list_)
 app.command()(catalogue.info)
 app.command()(verify.verify)
+app.command(epilog=warm.EPILOG)(warm.warm)
 app.add_typer(cache.app, name="cache")
 
 

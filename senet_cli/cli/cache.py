@@ -11,6 +11,7 @@ from senet_cli.cli.console import megabytes, note
 from senet_cli.errors import UsageError
 from senet_cli.manifest import load_manifest
 from senet_cli.store.cache import Cache
+from senet_cli.store.converted import ConvertedStore
 from senet_cli.writers.base import open_output
 
 app = typer.Typer(help="Where downloaded models lie, and removing them.", no_args_is_help=True)
@@ -34,13 +35,15 @@ def rm(
     if everything == bool(names):
         raise UsageError("name the models to remove, or give --all", "`senet verify` shows them.")
     settings = opt.settings(manifest)
-    cache = Cache.from_settings(settings)
+    cache, conversions = Cache.from_settings(settings), ConvertedStore(settings)
     if everything:
-        freed = cache.clear()
+        freed = cache.clear() + conversions.clear()
     else:
         catalogue = load_manifest(settings.manifest)
         checkpoints = [catalogue.checkpoint(name) for name in names or []]
-        freed = sum(cache.remove(checkpoint) for checkpoint in checkpoints)
+        digests = [digest for checkpoint in checkpoints for digest in cache.digests(checkpoint)]
+        freed = sum(map(conversions.remove, dict.fromkeys(digests)))
+        freed += sum(map(cache.remove, checkpoints))
         for checkpoint in checkpoints:
             if any(file.path for file in checkpoint.files):
                 note(f"`{checkpoint.name}` comes with senet and stays", quiet=quiet)

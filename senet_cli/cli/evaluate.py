@@ -65,6 +65,7 @@ def evaluate(
     confusion: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw the confusion matrix there.")
     ] = None,
+    engine: opt.EngineOption = "auto",
     device: opt.DeviceOption = "auto",
     precision: opt.PrecisionOption = "fp32",
     batch_size: opt.BatchSizeOption = "auto",
@@ -93,9 +94,11 @@ def evaluate(
     from senet_cli.datasets import HeldBack, inner, unpacked
     from senet_cli.evaluate import evaluate as run
     from senet_cli.pipeline import RunOptions
+    from senet_cli.runtime import resolve_runtime
     from senet_cli.truth import match_classes, read_labelled
 
     _check_picture(confusion)
+    runtime = resolve_runtime(engine, device, precision)
     with unpacked(data) as folder, open_output(output) as out:
         images = read_labelled(folder, truth)
         if chosen := HeldBack.read(Path(model)):
@@ -103,9 +106,9 @@ def evaluate(
             if len(images) < len(everything):
                 seen = len(everything) - len(images)
                 note(f"leaving out {seen:,} images that `{model}` was trained on", quiet=quiet)
-        found = find_model(model, settings, DownloadNotices(quiet=quiet))
+        found = find_model(model, settings, DownloadNotices(quiet=quiet), runtime=runtime)
         indices = match_classes(images.classes, found.labels)
-        classifier = load_classifier(found, device, precision)
+        classifier = load_classifier(found, runtime, settings)
         options = RunOptions(batch_size=batch or classifier.batch_size, jobs=threads)
         with image_progress(shown=not quiet, count=lambda: len(images)) as progress:
             result = run(images, indices, classifier, options, progress)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from senet_cli.cli.console import note
+
 if TYPE_CHECKING:
     from senet_cli.classifier import Classifier, Model
-    from senet_cli.engines.base import Precision
+    from senet_cli.runtime import Runtime
+    from senet_cli.settings import Settings
 
 
-def load_classifier(model: Model, device: str, precision: Precision) -> Classifier:
+def load_classifier(
+    model: Model, runtime: Runtime, settings: Settings, *, verbose: bool = False
+) -> Classifier:
     """The classifier of a model, with Pillow's own words silenced.
 
     Damaged images get records; what else Pillow has to say of them is noise.
@@ -18,4 +23,4 @@ def load_classifier(model: Model, device: str, precision: Precision) -> Classifi
     from senet_cli.images.decode import silence_decoders
 
     silence_decoders()
-    return Classifier.from_model(model, device, precision)
+    return Classifier.from_model(model, runtime, settings, lambda text: note(text, quiet=not verbose))

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from senet_cli.engines.base import Precision
+from senet_cli.engines.base import EngineRequest, Precision
 from senet_cli.errors import SenetError
 from senet_cli.manifest import Manifest, load_manifest
 from senet_cli.settings import Settings
@@ -67,6 +67,10 @@ DeviceOption = Annotated[
     str,
     typer.Option(metavar="auto|cpu|cuda[:N]|mps", envvar="SENET_DEVICE", help="Where to run the network."),
 ]
+EngineOption = Annotated[
+    EngineRequest,
+    typer.Option(envvar="SENET_ENGINE", help="What runs the network; auto: OpenVINO on a CPU, else PyTorch."),
+]
 PrecisionOption = Annotated[
     Precision, typer.Option(envvar="SENET_PRECISION", help="Number format of the network.")
 ]
@@ -75,6 +79,9 @@ BatchSizeOption = Annotated[
 ]
 JobsOption = Annotated[
     str, typer.Option("--jobs", "-j", metavar="auto|N", envvar="SENET_JOBS", help="Decoding threads.")
+]
+NamesRequired = Annotated[
+    list[str], typer.Argument(metavar="NAME...", autocompletion=complete_model, show_default=False)
 ]
 NamesArgument = Annotated[
     list[str] | None,

@@ -27,6 +27,7 @@ from senet_cli.writers.choose import make_writer
 
 if TYPE_CHECKING:
     from senet_cli.classifier import Model
+    from senet_cli.runtime import Runtime
 
 
 EPILOG = """Examples:
@@ -68,6 +69,7 @@ def predict(
         float,
         typer.Option(min=0, max=1, metavar="P", help="Leave out predictions under this probability."),
     ] = 0.0,
+    engine: opt.EngineOption = "auto",
     device: opt.DeviceOption = "auto",
     precision: opt.PrecisionOption = "fp32",
     batch_size: opt.BatchSizeOption = "auto",
@@ -133,10 +135,14 @@ def predict(
     sources = _at_least_one(request)
     if not verbose:
         mute_native_code()
-    found = chosen.find(opt.settings(manifest, offline=offline), DownloadNotices(quiet=quiet))
-    classifier = load_classifier(found, device, precision)
+    settings = opt.settings(manifest, offline=offline)
 
     from senet_cli.pipeline import RunOptions, classify
+    from senet_cli.runtime import resolve_runtime
+
+    runtime = resolve_runtime(engine, device, precision, latency=request.single)
+    found = chosen.find(settings, DownloadNotices(quiet=quiet), runtime)
+    classifier = load_classifier(found, runtime, settings, verbose=verbose)
 
     options = RunOptions(
         top_k=top_k,
@@ -145,8 +151,8 @@ def predict(
         jobs=threads,
     )
     if verbose:
-        note(f"{classifier.name} ({found.architecture.key}) from {found.path}")
-        note(f"{classifier.engine.name} on {classifier.engine.device}, {precision}")
+        note(f"{classifier.name} ({found.architecture.key}) from {found.path or 'its conversion'}")
+        note(f"{runtime}")
         note(f"batches of {options.batch_size}, {options.jobs} decoding threads")
     on_terminal = output is None and is_terminal(sys.stdout)
     style = format or _format_for(output, on_terminal=on_terminal)
@@ -168,17 +174,19 @@ class _ModelChoice:
     arch: str | None
     strict: bool
 
-    def find(self, settings: Settings, notices: DownloadNotices) -> Model:
+    def find(self, settings: Settings, notices: DownloadNotices, runtime: Runtime) -> Model:
         from senet_cli.classifier import find_default_model, find_model, own_model
         from senet_cli.manifest import load_manifest
 
         if self.weights is not None and self.arch is not None:
             return own_model(self.weights, self.arch, load_manifest(settings.manifest))
         if name := self.name or settings.model:
-            return find_model(name, settings, notices)
+            return find_model(name, settings, notices, runtime=runtime)
         if self.strict:
-            return find_model(DEFAULT_MODEL, settings, notices)
-        return find_default_model(settings, notices, lambda text: say(f"note: {text}", "yellow"))
+            return find_model(DEFAULT_MODEL, settings, notices, runtime=runtime)
+        return find_default_model(
+            settings, notices, lambda text: say(f"note: {text}", "yellow"), runtime=runtime
+        )
 
     def check(self) -> None:
         """Find contradictions before any work is done."""

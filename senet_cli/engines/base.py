@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
 
-_CPU_BATCH_WORK = 32e9
+EngineName = Literal["torch", "openvino"]
+EngineRequest = Literal["auto", "torch", "openvino"]
+
+_CPU_BATCH_WORK: dict[EngineName, float] = {"torch": 32e9, "openvino": 8e9}
 """Multiply-adds: batches of about this much keep caches warm and results coming."""
 _MAX_BATCH = {"cpu": 64, "mps": 64, "cuda": 128}
 
@@ -24,12 +27,14 @@ class Engine(Protocol):
     """One network on one device.
 
     Attributes:
-        name: "torch", for `-v`.
+        name: for `-v`.
         device: "cpu", "cuda:0", "mps".
+        streams: how many batches may be run at the same time, from threads of their own.
     """
 
-    name: str
+    name: EngineName
     device: str
+    streams: int
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Pixels (N, H, W, 3), RGB 0..255, not normalised -> logits (N, classes)."""
@@ -87,13 +92,30 @@ def resolve_device(request: str, facts: DeviceFacts) -> str:
     return request
 
 
+def resolve_engine(request: EngineRequest, device: str, *, openvino: bool) -> EngineName:
+    """The engine for a resolved device: "auto" takes OpenVINO on a CPU where it is installed.
+
+    Raises:
+        UsageError: OpenVINO was asked for and does not drive the device.
+        DeviceError: OpenVINO was asked for and is not installed.
+    """
+    if request == "openvino":
+        if device != "cpu":
+            raise UsageError(f"the engine `openvino` does not drive `{device}`", "Use --device cpu.")
+        if not openvino:
+            raise DeviceError("OpenVINO is not installed", "`pip install openvino`, or use --engine torch.")
+    if request == "auto":
+        return "openvino" if openvino and device == "cpu" else "torch"
+    return request
+
+
 def _unavailable(request: str, facts: DeviceFacts) -> DeviceError:
     return DeviceError(f"the device `{request}` is not available", f"This machine offers {facts}.")
 
 
-def auto_batch(device: str, multiply_adds: int) -> int:
+def auto_batch(engine: EngineName, device: str, multiply_adds: int) -> int:
     """Images in a batch for a network of that many multiply-adds an image, from 1 on."""
     kind = device.partition(":")[0]
     if kind == "cpu":
-        return max(1, min(_MAX_BATCH[kind], round(_CPU_BATCH_WORK / max(1, multiply_adds))))
+        return max(1, min(_MAX_BATCH[kind], round(_CPU_BATCH_WORK[engine] / max(1, multiply_adds))))
     return _MAX_BATCH[kind]

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from senet_cli.engines.base import DeviceFacts, Precision
+from senet_cli.engines.base import DeviceFacts, EngineName, Precision
 from senet_cli.errors import DeviceError
 from senet_cli.manifest.entries import Preprocess
 from senet_cli.models.network import SENetwork
@@ -36,7 +36,8 @@ class TorchEngine:
         DeviceError: the device has no room for the network.
     """
 
-    name = "torch"
+    name: EngineName = "torch"
+    streams = 1
 
     def __init__(self, network: SENetwork, preprocess: Preprocess, device: str, precision: Precision) -> None:
         self.device = device

@@ -168,6 +168,13 @@ class SourceRequest:
         pipes = any(name == STDIN or name.startswith(_PROCESS_SUBSTITUTION) for name in self.arguments)
         return list_stays and not pipes
 
+    @property
+    def single(self) -> bool:
+        """True if this is one image only: one file, or the bytes on standard input."""
+        if self.list_file is not None or len(self.arguments) != 1:
+            return False
+        return self.arguments[0] == STDIN or os.path.isfile(self.arguments[0])
+
     def stream(self) -> Iterator[Source]:
         """All sources: arguments as given, folders sorted by the bytes of their paths, then the list."""
         for argument in self.arguments:

@@ -139,6 +139,12 @@ class Cache:
         places = (path for _, _, path in self._places(checkpoint))
         return next((path for path in (*beside, *places) if _is_there(path)), None)
 
+    def digests(self, checkpoint: Checkpoint) -> list[str]:
+        """Full digests that the checkpoint's file has, or had when it was last here; nothing is looked at."""
+        stamps = [layer.stamp(checkpoint.name) for layer in (self._own, *self._below)]
+        pinned = [stamp.sha256 for stamp in stamps if stamp]
+        return pinned + [file.digest.value for file in checkpoint.files if file.digest.full]
+
     def _places(self, checkpoint: Checkpoint) -> Iterator[tuple[_Layer, CheckpointFile, Path]]:
         own = self._own.stamp(checkpoint.name)
         for layer in (self._own, *self._below):

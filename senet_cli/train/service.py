@@ -19,9 +19,8 @@ from senet_cli.labels import NO_NAME, LabelSet, labels_for_classes
 from senet_cli.manifest import Architecture, Checkpoint, Licence, Metric, load_manifest
 from senet_cli.manifest.entries import OWN_RUN, EntryName
 from senet_cli.manifest.parse import is_name
-from senet_cli.models.checkpoint import load_network
-from senet_cli.models.layouts import find_layout
 from senet_cli.models.network import SENetwork, build_network
+from senet_cli.runtime import load_weights
 from senet_cli.settings import Settings
 from senet_cli.store.notices import Notices
 from senet_cli.train.folder import RunFolder, State
@@ -159,9 +158,7 @@ def _network(start: _Start, labels: LabelSet) -> SENetwork:
     fresh = build_network(start.architecture.spec.with_classes(len(labels)))
     if start.model is None:
         return fresh
-    trained = load_network(
-        start.model.path, start.model.architecture.spec, find_layout(str(start.model.layout))
-    )
+    trained = load_weights(start.model.weights)
     if start.model.labels.labels == labels.labels:
         return trained.train()
     trained.head, trained.spec = fresh.head, fresh.spec

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-_BLOCK_NORM = re.compile(r"(?P<block>layers?\d+\.\d+)\.bn(?P<number>\d)")
+_BLOCK_NORM = re.compile(r"(?P<block>(?:layers?|stage)\d+\.\d+)\.(?P<norm>bn|norm)(?P<number>\d)")
 
 
 @contextmanager
@@ -59,7 +59,7 @@ class Judge:
 
 
 def random_state(network: nn.Module, seed: int = 0) -> dict[str, Tensor]:
-    """Weights in float32 for a network of another package, under its own keys.
+    """Weights in float32 for a network of another package, or of ours, under its own keys.
 
     Every tensor has a say in the logits: no unit gamma, no zero mean, no gate that stays half open. The
     residual branches are damped, so that 50 blocks on top of each other neither explode nor drown the image.
@@ -97,10 +97,10 @@ def random_state(network: nn.Module, seed: int = 0) -> dict[str, Tensor]:
 def _last_norms(network: nn.Module) -> set[str]:
     """Paths of the batch norms at the ends of the residual branches."""
     matches = [match for path, _ in network.named_modules() if (match := _BLOCK_NORM.fullmatch(path))]
-    ends = {
-        match["block"]: max(m["number"] for m in matches if m["block"] == match["block"]) for match in matches
-    }
-    return {f"{block}.bn{number}" for block, number in ends.items()}
+    last: dict[str, re.Match[str]] = {}
+    for match in sorted(matches, key=lambda match: match["number"]):
+        last[match["block"]] = match
+    return {match[0] for match in last.values()}
 
 
 def with_state(network: nn.Module, state: dict[str, Tensor]) -> nn.Module:

@@ -1,0 +1,126 @@
+"""The OpenVINO engine: converted networks on the CPU, without PyTorch."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import queue
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from senet_cli.engines.base import EngineName, Precision
+from senet_cli.errors import DeviceError
+
+CONVERTER = 1
+"""Version of what `openvino_convert` makes; older conversions are made anew."""
+NETWORK_FILE, WEIGHTS_FILE = "network.xml", "network.bin"
+
+_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+_CAPABILITIES: dict[Precision, str] = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16"}
+
+
+def is_installed() -> bool:
+    """True if the library is there; it is not imported."""
+    return importlib.util.find_spec("openvino") is not None
+
+
+def version() -> str:
+    """Of the installed library; it is not imported."""
+    return importlib.metadata.version("openvino")
+
+
+def import_openvino() -> Any:
+    """The library, without its telemetry, which would look up a host's name at the import.
+
+    The library itself falls back to a stub where its telemetry package cannot be imported.
+    """
+    with _hidden("openvino_telemetry"):
+        return importlib.import_module("openvino")
+
+
+@contextmanager
+def _hidden(package: str) -> Iterator[None]:
+    """Within the block, importing `package` fails as if it were not installed."""
+    before = sys.modules.get(package)
+    sys.modules[package] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if before is None:
+            del sys.modules[package]
+        else:
+            sys.modules[package] = before
+
+
+def calculates(precision: Precision) -> bool:
+    """True if this processor calculates in that format; others would be replaced without a word."""
+    if precision == "fp32":
+        return True
+    capabilities = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return _CAPABILITIES[precision] in capabilities
+
+
+class OpenVINOEngine:
+    """A converted network on the CPU.
+
+    Args:
+        network: the network's description (XML); pixels (N, H, W, 3) uint8 in, logits and features out.
+        weights: its weights, float32.
+        precision: number format of the calculation; results are float32.
+        streams: batches that are calculated side by side, one thread each; 1 takes all threads for one batch.
+        threads: processors to use.
+
+    Raises:
+        DeviceError: this processor does not calculate in that precision.
+    """
+
+    name: EngineName = "openvino"
+    device = "cpu"
+
+    def __init__(
+        self, network: Path | Any, weights: Path | None, precision: Precision, streams: int, threads: int
+    ) -> None:
+        if not calculates(precision):
+            raise DeviceError(
+                f"this processor does not calculate in {precision}",
+                "Use --precision fp32, or --engine torch.",
+            )
+        core = import_openvino().Core()
+        model = network if weights is None else core.read_model(network, weights)
+        compiled = core.compile_model(
+            model,
+            "CPU",
+            {  # the library would choose bf16 by itself on processors that calculate in it
+                "INFERENCE_PRECISION_HINT": _HINTS[precision],
+                "NUM_STREAMS": streams,
+                "INFERENCE_NUM_THREADS": threads,
+            },
+        )
+        self.streams = streams
+        self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(streams):
+            self._requests.put(compiled.create_infer_request())
+
+    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Pixels (N, H, W, 3), RGB 0..255 -> logits (N, classes)."""
+        return self._run(pixels, 0)
+
+    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Pixels (N, H, W, 3), RGB 0..255 -> pooled features (N, channels)."""
+        return self._run(pixels, 1)
+
+    def _run(self, pixels: NDArray[np.uint8], output: int) -> NDArray[np.float32]:
+        request = self._requests.get()
+        try:
+            results = request.infer({0: pixels}, share_inputs=True)
+            values: NDArray[np.float32] = np.array(results[output], np.float32)
+        finally:
+            self._requests.put(request)
+        return values

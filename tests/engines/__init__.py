@@ -1,0 +1,1 @@
+"""Engines: which one runs, and that all give the same logits."""

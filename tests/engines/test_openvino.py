@@ -1,0 +1,121 @@
+"""Converted networks give the logits of the networks they were made from."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+
+from senet_cli.engines import openvino
+from senet_cli.engines.base import Precision
+from senet_cli.manifest import load_manifest
+from senet_cli.models.network import SENetwork, build_network
+from tests.oracles.nets import (
+    assert_same,
+    logits_of,
+    normalised,
+    one_thread,
+    random_state,
+    two_images,
+    with_state,
+)
+
+pytestmark = pytest.mark.skipif(not openvino.is_installed(), reason="OpenVINO is not installed")
+
+ARCHITECTURES = load_manifest().architectures
+SIZE = 97
+"""Halved five times it gives odd maps, at which the two stem pools differ."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+def random_network(key: str) -> SENetwork:
+    with torch.device("meta"):
+        network = build_network(ARCHITECTURES[key].spec)
+    return cast(SENetwork, with_state(network, random_state(network)))
+
+
+def converted(network: SENetwork, key: str, folder: Path) -> tuple[Path, Path]:
+    from senet_cli.engines.openvino_convert import convert, save
+
+    preprocess = replace(ARCHITECTURES[key].preprocess, crop=SIZE)
+    save(convert(network, preprocess), folder)
+    return folder / openvino.NETWORK_FILE, folder / openvino.WEIGHTS_FILE
+
+
+def engine(files: tuple[Path, Path], precision: Precision = "fp32", streams: int = 1) -> Any:
+    return openvino.OpenVINOEngine(*files, precision, streams=streams, threads=streams)
+
+
+@pytest.mark.parametrize("key", ARCHITECTURES)
+def test_logits_are_those_of_the_torch_network(key: str, tmp_path: Path) -> None:
+    network = random_network(key)
+    runs = engine(converted(network, key, tmp_path))
+    images = two_images(SIZE)
+    ours = runs.logits(images.permute(0, 2, 3, 1).contiguous().numpy())
+    numbers = ARCHITECTURES[key].preprocess
+    inputs = normalised(images, numbers.mean, numbers.std)
+    assert ours.dtype == np.float32
+    assert_same(torch.from_numpy(ours).double(), logits_of(network.double(), inputs.double()), 2e-5)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[SENetwork, tuple[Path, Path]]:
+    network = random_network("seresnet20-cifar")
+    return network, converted(network, "seresnet20-cifar", tmp_path_factory.mktemp("small"))
+
+
+def pixels_of(count: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.random.default_rng(0).integers(0, 256, (count, SIZE, SIZE, 3), np.uint8)
+
+
+def test_any_number_of_images_gives_the_same_rows(small: tuple[SENetwork, tuple[Path, Path]]) -> None:
+    runs = engine(small[1])
+    pixels = pixels_of(7)
+    together = runs.logits(pixels)
+    assert together.shape == (7, 10)
+    alone = np.concatenate([runs.logits(pixels[number : number + 1]) for number in range(7)])
+    np.testing.assert_allclose(together, alone, atol=1e-5 * together.std())
+
+
+def test_features_are_what_the_head_gets(small: tuple[SENetwork, tuple[Path, Path]]) -> None:
+    network, files = small
+    pixels = pixels_of(3)
+    runs = engine(files)
+    features = runs.features(pixels)
+    assert features.shape == (3, 64)
+    with torch.inference_mode():
+        logits = network.float().head(torch.from_numpy(features)).numpy()
+    np.testing.assert_allclose(logits, runs.logits(pixels), atol=1e-4)
+
+
+def test_batches_side_by_side_do_not_mix(small: tuple[SENetwork, tuple[Path, Path]]) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    runs = engine(small[1], streams=2)
+    batches = [pixels_of(4) + number for number in range(20)]
+    expected = [runs.logits(batch) for batch in batches]
+    with ThreadPoolExecutor(8) as pool:  # more callers than streams: they wait for each other
+        found = list(pool.map(runs.logits, batches))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_stored_weights_are_not_rounded(small: tuple[SENetwork, tuple[Path, Path]]) -> None:
+    network, (_, weights) = small
+    folded = sum(p.numel() for p in network.parameters()) * 4
+    assert weights.stat().st_size > 0.95 * folded
+
+
+def test_telemetry_is_not_there_while_the_library_is_imported() -> None:
+    assert openvino.import_openvino() is sys.modules["openvino"]
+    assert sys.modules.get("openvino_telemetry", "absent") is not None  # the block was taken away again
