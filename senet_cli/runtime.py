@@ -194,7 +194,7 @@ def _conversion_facts(weights: Weights) -> Facts:
         "structure": hashlib.sha256(repr(weights.spec).encode()).hexdigest(),
         "layout": weights.layout or "recognised",
         "input": f"{numbers.crop} {numbers.mean} {numbers.std}",
-        "engine": f"openvino {openvino.version()}",
+        "engine": f"openvino {openvino.import_openvino().__version__}",
         "converter": openvino.CONVERTER,
         "precision": "fp32",
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import importlib.util
 import queue
 import sys
@@ -31,18 +30,20 @@ def is_installed() -> bool:
     return importlib.util.find_spec("openvino") is not None
 
 
-def version() -> str:
-    """Of the installed library; it is not imported."""
-    return importlib.metadata.version("openvino")
-
-
 def import_openvino() -> Any:
-    """The library, without its telemetry, which would look up a host's name at the import.
+    """The library as it runs networks: without its converter, whose import takes longer than all the rest.
 
-    The library itself falls back to a stub where its telemetry package cannot be imported.
+    The converter would also import the library's telemetry, which looks up a host's name there and then.
     """
-    with _hidden("openvino_telemetry"):
+    with _hidden("openvino.tools.ovc"), _hidden("openvino_telemetry"):
         return importlib.import_module("openvino")
+
+
+def import_converter() -> Any:
+    """The library's converter, without telemetry, for which it has a stub where that is not installed."""
+    import_openvino()
+    with _hidden("openvino_telemetry"):
+        return importlib.import_module("openvino.tools.ovc")
 
 
 @contextmanager

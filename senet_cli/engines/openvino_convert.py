@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from senet_cli.engines.openvino import NETWORK_FILE, import_openvino
+from senet_cli.engines.openvino import NETWORK_FILE, import_converter, import_openvino
 from senet_cli.manifest.entries import Preprocess
 from senet_cli.models.network import SENetwork
 
@@ -40,7 +40,7 @@ def convert(network: SENetwork, preprocess: Preprocess) -> Any:
     example = torch.zeros((2, side, side, 3), dtype=torch.uint8)
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library traces in a way that PyTorch calls deprecated
-        return openvino.convert_model(
+        return import_converter().convert_model(
             _FromPixels(network, preprocess).eval(),
             example_input=example,
             input=[openvino.PartialShape([-1, side, side, 3])],

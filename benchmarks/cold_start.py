@@ -1,0 +1,123 @@
+"""One photograph, whole processes: `senet predict` beside a short timm script and `import torch`.
+
+    python benchmarks/cold_start.py PHOTO [--runs 5]
+
+The model is Cadene's SE-ResNet-50 with random weights in its published file format, converted before. All
+commands take turns, so that a machine that gets slower does so for all. Prints Markdown. Needs timm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+
+from senet_cli import create_model
+from senet_cli.manifest import load_manifest
+from senet_cli.manifest.write import checkpoint_dict
+from senet_cli.models.layouts import CADENE
+
+MODEL = "seresnet50.cadene"
+TIMM = """
+import sys, timm, torch
+from PIL import Image
+network = timm.create_model("legacy_seresnet50", checkpoint_path=sys.argv[1]).eval()
+transform = timm.data.create_transform(**timm.data.resolve_data_config(model=network))
+with torch.inference_mode():
+    scores = network(transform(Image.open(sys.argv[2]).convert("RGB"))[None]).softmax(1)
+print(scores.topk(5))
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("photo", type=Path)
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        weights = random_checkpoint(folder)
+        os.environ |= {"SENET_CACHE": str(folder / "cache"), "SENET_MANIFEST": str(folder / "manifest.json")}
+        senet = [sys.executable, "-m", "senet_cli"]
+        run([*senet, "warm", MODEL])
+        predict = [*senet, "predict", str(options.photo), "-m", MODEL, "--device", "cpu", "-v"]
+        commands = {
+            "`senet predict PHOTO`": predict,
+            "`senet predict PHOTO --engine torch`": [*predict, "--engine", "torch"],
+            "timm script": [sys.executable, "-c", TIMM, str(weights), str(options.photo)],
+            '`python -c "import torch"`': [sys.executable, "-c", "import torch"],
+            "`senet --help`": [*senet, "--help"],
+            "`senet list`": [*senet, "list"],
+        }
+        assert "note: openvino on cpu, fp32" in run(predict)
+        assert "note: torch on cpu, fp32" in run(commands["`senet predict PHOTO --engine torch`"])
+        print(table(measured(commands, options.runs)))
+
+
+def random_checkpoint(folder: Path) -> Path:
+    """A file as Cadene publishes them, and a manifest that finds it here."""
+    checkpoint = load_manifest().checkpoint(MODEL)
+    torch.manual_seed(0)
+    state = create_model(checkpoint.architecture.key).state_dict()
+    path = folder / "weights.pth"
+    torch.save({CADENE.key(key): as_published(key, value) for key, value in state.items()}, path)
+    entry = checkpoint_dict(replace(checkpoint, aliases=()))
+    entry["files"] = [
+        {
+            "urls": [path.as_uri()],
+            "format": "torch",
+            "layout": "cadene",
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+    ]
+    assert entry["preprocess"] == asdict(checkpoint.preprocess)
+    (folder / "manifest.json").write_text(json.dumps({"schema": 1, "checkpoints": {MODEL: entry}}))
+    return path
+
+
+def as_published(key: str, value: torch.Tensor) -> torch.Tensor:
+    """Cadene's SE modules are 1x1 convolutions."""
+    return value[..., None, None] if ".se." in key and value.ndim == 2 else value
+
+
+def run(command: list[str]) -> str:
+    """What it says on standard error."""
+    return subprocess.run(command, check=True, capture_output=True, text=True).stderr
+
+
+def measured(commands: dict[str, list[str]], runs: int) -> dict[str, list[float]]:
+    """Seconds for each command, run by run; the first turn only warms up the file cache."""
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    for turn in range(runs + 1):
+        for name, command in commands.items():
+            begun = time.perf_counter()
+            run(command)
+            if turn:
+                seconds[name].append(time.perf_counter() - begun)
+    return seconds
+
+
+def table(seconds: dict[str, list[float]]) -> str:
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    torch_import, timm = medians['`python -c "import torch"`'], medians["timm script"]
+    lines = ["| | median, s | least to most | of timm | of `import torch` |", "|---|---:|---|---:|---:|"]
+    for name, median in medians.items():
+        spread = f"{min(seconds[name]):.2f} to {max(seconds[name]):.2f}"
+        lines.append(
+            f"| {name} | {median:.2f} | {spread} | {median / timm:.2f} | {median / torch_import:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
