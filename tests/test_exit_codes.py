@@ -24,6 +24,7 @@ CODES: dict[type[SenetError], int] = {
     errors.SenetError: 70,
     errors.ImageError: 1,
     errors.UsageError: 2,
+    errors.DivergedError: 2,
     errors.NothingToClassifyError: 3,
     errors.ModelError: 4,
     errors.UnknownModelError: 4,

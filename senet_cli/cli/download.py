@@ -85,8 +85,10 @@ def download(
 def _chosen(names: list[str], manifest: Manifest, everything: bool, origin: Path | None) -> list[Checkpoint]:
     if everything == bool(names):
         raise UsageError("name the models to download, or give --all", "`senet list` shows them.")
-    if everything:
-        chosen = dict(manifest.checkpoints)
+    if everything:  # what comes with a manifest need not be carried here
+        own = origin is None
+        entries = manifest.checkpoints.items()
+        chosen = {name: entry for name, entry in entries if own or not any(f.path for f in entry.files)}
     else:
         chosen = {c.name: c for c in map(manifest.checkpoint, names)}
     if len(chosen) > 1 and origin is not None and origin.is_file():
