@@ -41,7 +41,7 @@ def main(run: Path) -> None:
             checkpoint,
             publisher="senet",
             files=(replace(file, path=target, seen=date.today().isoformat()),),
-            metrics=(replace(metric, dataset="cifar-10", source="docs/bundled-model.md"),),
+            metrics=(replace(metric, dataset="cifar-10 as JPEG", source="docs/bundled-model.md"),),
             licence=Licence("Apache-2.0"),
             sources=("docs/bundled-model.md",),
         )
