@@ -17,6 +17,7 @@ import manifest_file
 from senet_cli.manifest import Licence, find_checkpoint
 from senet_cli.manifest.write import checkpoint_dict
 from senet_cli.settings import BUNDLED_MODEL
+from senet_cli.store.files import write_atomically
 
 DATA = manifest_file.PROJECT / "senet_cli" / "data" / "checkpoints"
 MOST_BYTES = 4_000_000
@@ -30,7 +31,7 @@ def main(run: Path) -> None:
     target = DATA / f"{BUNDLED_MODEL}.safetensors"
     for folder in (DATA, RECORDS):
         folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(str(file.path), target)
+    write_atomically(target, Path(str(file.path)).read_bytes(), shared=True)  # others may have it mapped
     for name in ("log.csv", "curves.png", "recipe.json"):
         if (run / name).exists():
             shutil.copyfile(run / name, RECORDS / name)
