@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -29,9 +29,10 @@ from senet_cli.manifest import (
 )
 from senet_cli.models.layouts import find_layout
 from senet_cli.records import Prediction
-from senet_cli.runtime import Runtime, Tell, Weights, has_conversion, resolve_runtime, start_engine
+from senet_cli.runtime import Runtime, Tell, Weights, find_conversion, resolve_runtime, start_engine
 from senet_cli.settings import BUNDLED_MODEL, DEFAULT_MODEL, Settings
 from senet_cli.store.cache import Cache
+from senet_cli.store.converted import Converted
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -60,6 +61,7 @@ class Model:
         preprocess: from image to pixels.
         labels: names of the classes; for weights of one's own only a guess, which their number may refute.
         metric: the published accuracy at the size that `preprocess` crops to, if there is one.
+        conversion: what runs instead of the file at `path`, where it was found.
     """
 
     name: str
@@ -70,12 +72,19 @@ class Model:
     preprocess: Preprocess
     labels: LabelSet
     metric: Metric | None = None
+    conversion: Converted | None = None
 
     @property
     def weights(self) -> Weights:
         """What an engine runs."""
         return Weights(
-            self.name, self.path, self.sha256, self.layout, self.architecture.spec, self.preprocess
+            name=self.name,
+            path=self.path,
+            sha256=self.sha256,
+            layout=self.layout,
+            spec=self.architecture.spec,
+            preprocess=self.preprocess,
+            conversion=self.conversion,
         )
 
 
@@ -253,8 +262,10 @@ def _converted(
     for sha256 in dict.fromkeys(Cache.from_settings(settings).digests(checkpoint)):
         for file in checkpoint.files:
             model = _model(checkpoint, labels, file, sha256, None)
-            if file.path is None and file.digest.matches(sha256) and has_conversion(model.weights, settings):
-                return model
+            if file.path is not None or not file.digest.matches(sha256):
+                continue
+            if conversion := find_conversion(model.weights, settings):
+                return replace(model, conversion=conversion)
     return None
 
 

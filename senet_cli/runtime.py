@@ -49,6 +49,7 @@ class Weights:
             classes.
         spec: the exact structure.
         preprocess: for crop, mean and std.
+        conversion: that of the file, where it was found already.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Weights:
     layout: str | None
     spec: ArchSpec
     preprocess: Preprocess
+    conversion: Converted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +138,9 @@ def start_engine(weights: Weights, runtime: Runtime, settings: Settings, tell: T
     return _start_openvino(weights, runtime, settings, tell)
 
 
-def has_conversion(weights: Weights, settings: Settings) -> bool:
-    """True if the weights' file is not needed any more: a conversion is there."""
-    return ConvertedStore(settings).find(_conversion_facts(weights)) is not None
+def find_conversion(weights: Weights, settings: Settings) -> Converted | None:
+    """The conversion, where one is there and the weights' file is not needed any more."""
+    return ConvertedStore(settings).find(_conversion_facts(weights))
 
 
 def convert(weights: Weights, settings: Settings, tell: Tell) -> Converted:
@@ -148,6 +150,8 @@ def convert(weights: Weights, settings: Settings, tell: Tell) -> Converted:
         CheckpointError: the file does not fit the structure.
         DiskError: the cache cannot be written.
     """
+    if weights.conversion:
+        return weights.conversion
     store, facts = ConvertedStore(settings), _conversion_facts(weights)
     if found := store.find(facts):
         return found

@@ -78,7 +78,10 @@ BatchSizeOption = Annotated[
     str, typer.Option(metavar="auto|N", envvar="SENET_BATCH_SIZE", help="Images in a batch.")
 ]
 JobsOption = Annotated[
-    str, typer.Option("--jobs", "-j", metavar="auto|N", envvar="SENET_JOBS", help="Decoding threads.")
+    str,
+    typer.Option(
+        "--jobs", "-j", metavar="auto|N", envvar="SENET_JOBS", help="Decoding threads (`train`: processes)."
+    ),
 ]
 NamesRequired = Annotated[
     list[str], typer.Argument(metavar="NAME...", autocompletion=complete_model, show_default=False)

@@ -31,10 +31,12 @@ def is_installed() -> bool:
 
 
 def import_openvino() -> Any:
-    """The library as it runs networks: without its converter, whose import takes longer than all the rest.
+    """The library as it runs networks: without its converter, whose import takes time.
 
     The converter would also import the library's telemetry, which looks up a host's name there and then.
     """
+    if imported := sys.modules.get("openvino"):
+        return imported
     with _hidden("openvino.tools.ovc"), _hidden("openvino_telemetry"):
         return importlib.import_module("openvino")
 
@@ -62,10 +64,11 @@ def _hidden(package: str) -> Iterator[None]:
 
 def calculates(precision: Precision) -> bool:
     """True if this processor calculates in that format; others would be replaced without a word."""
-    if precision == "fp32":
-        return True
-    capabilities = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return _CAPABILITIES[precision] in capabilities
+    return precision == "fp32" or _offers(import_openvino().Core(), precision)
+
+
+def _offers(core: Any, precision: Precision) -> bool:
+    return _CAPABILITIES[precision] in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 class OpenVINOEngine:
@@ -86,17 +89,16 @@ class OpenVINOEngine:
     device = "cpu"
 
     def __init__(
-        self, network: Path | Any, weights: Path | None, precision: Precision, streams: int, threads: int
+        self, network: Path, weights: Path, precision: Precision, streams: int, threads: int
     ) -> None:
-        if not calculates(precision):
+        core = import_openvino().Core()
+        if not _offers(core, precision):
             raise DeviceError(
                 f"this processor does not calculate in {precision}",
                 "Use --precision fp32, or --engine torch.",
             )
-        core = import_openvino().Core()
-        model = network if weights is None else core.read_model(network, weights)
         compiled = core.compile_model(
-            model,
+            core.read_model(network, weights),
             "CPU",
             {  # the library would choose bf16 by itself on processors that calculate in it
                 "INFERENCE_PRECISION_HINT": _HINTS[precision],

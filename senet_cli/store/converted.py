@@ -57,7 +57,7 @@ class ConvertedStore:
     def find(self, facts: Facts) -> Converted | None:
         """The conversion of what `facts` describe, or None. Files that changed since are hashed again.
 
-        One that is damaged is as good as none, and in the user's own cache it is removed.
+        One that is damaged is as good as none; `put` replaces it.
         """
         key = _key(facts)
         for root in (self._own, *self._below):
@@ -65,13 +65,11 @@ class ConvertedStore:
             about = _read(folder)
             if about is not None and _verified(folder, about, remember=root is self._own):
                 return Converted(folder, about["notes"])
-            if root is self._own:
-                shutil.rmtree(folder, ignore_errors=True)
         return None
 
     @contextlib.contextmanager
     def locked(self, facts: Facts, waiting: Callable[[], None]) -> Iterator[None]:
-        """Wait until no other process makes this conversion, for a while.
+        """Wait until no other process makes this conversion, for a while; clear away what a killed one left.
 
         Raises:
             DiskError: the cache cannot be written.
@@ -79,7 +77,10 @@ class ConvertedStore:
         with _disk_errors(self._own):
             self._cache.prepare()
             self._own.mkdir(mode=0o700, exist_ok=True)
-        with advisory_lock(self._own / f"{_key(facts)}.lock", self._timeout, waiting):
+        key = _key(facts)
+        with advisory_lock(self._own / f"{key}.lock", self._timeout, waiting) as held:
+            for left in self._own.glob(f".new-{key}-*") if held else ():
+                shutil.rmtree(left, ignore_errors=True)
             yield
 
     def put(self, facts: Facts, write: Callable[[Path], dict[str, int]]) -> Converted:
@@ -92,18 +93,20 @@ class ConvertedStore:
         Raises:
             DiskError: the cache cannot be written.
         """
-        target = self._own / _key(facts)
+        key = _key(facts)
+        target = self._own / key
         with _disk_errors(self._own):
             self._cache.prepare()
             self._own.mkdir(mode=0o700, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=".new-", dir=self._own))
+            folder = Path(tempfile.mkdtemp(prefix=f".new-{key}-", dir=self._own))
             try:
                 notes = write(folder)
                 states = {path.name: _state(path) for path in sorted(folder.iterdir())}
                 about = {"facts": dict(facts), "notes": notes, "files": states}
                 write_atomically(folder / _ABOUT, json.dumps(about, indent=1).encode())
-                if target.exists():  # another process was faster, without a lock
-                    return Converted(target, notes)
+                if found := self.find(facts):  # another process was faster, without a lock
+                    return found
+                shutil.rmtree(target, ignore_errors=True)  # a damaged one
                 folder.rename(target)
                 sync_folder(self._own)
             finally:

@@ -177,6 +177,14 @@ def test_a_damaged_conversion_is_made_anew(file: str, damage: str, predict: Any,
     assert "converting" not in predict("-v").stderr
 
 
+def test_what_a_killed_conversion_left_is_cleared_away(predict: Any, cache: Path) -> None:
+    (folder,) = converted(cache)
+    left = folder.parent / f".new-{folder.name}-killed"
+    folder.rename(left)
+    assert predict().returncode == 0
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
 def test_a_copied_cache_is_hashed_once_and_used(predict: Any, cache: Path) -> None:
     (folder,) = converted(cache)
     before = (folder / "about.json").read_text()
