@@ -55,6 +55,14 @@ def train(
             help="Start from this model's weights instead, with a new head.",
         ),
     ] = None,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|RUN",
+            autocompletion=opt.complete_model,
+            help="Learn from the answers of this model too, which knows the same classes; repeatable.",
+        ),
+    ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="RUN", help="Folder for the finished model.")
     ] = Path("run"),
@@ -144,7 +152,9 @@ def train(
         freeze=freeze,
         deterministic=deterministic,
     )
-    request = TrainRequest(data, output, recipe, arch, origin, not no_se, resume, resolved, workers)
+    request = TrainRequest(
+        data, output, recipe, arch, origin, tuple(teacher or ()), not no_se, resume, resolved, workers
+    )
     with epoch_progress(epochs, shown=not quiet) as bar:
         notices = _Notices(epochs, quiet=quiet, advance=bar)
         checkpoint = run(request, settings, notices, DownloadNotices(quiet=quiet))

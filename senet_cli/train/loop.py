@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from senet_cli.errors import DivergedError, UsageError
-from senet_cli.manifest import Preprocess
 from senet_cli.models.network import SENetwork
+from senet_cli.train.pixels import PixelNetwork
 from senet_cli.train.recipe import Recipe, TrainPrecision
 from senet_cli.train.samples import Batch
+from senet_cli.train.teachers import Teachers
 
 _SLOWER = "Train anew, with a smaller --lr and another -o."
 
@@ -31,7 +32,7 @@ class Epoch:
     Args:
         number: from 1.
         rate: learning rate at its end.
-        loss: mean training loss, with label smoothing.
+        loss: mean training loss, with label smoothing and teachers.
         accuracy: top-1 on the augmented training images, 0..1.
         held_back_loss, held_back_accuracy: cross entropy and top-1 on the images that are held back; NaN
             where there are none.
@@ -48,30 +49,29 @@ class Epoch:
 
 
 class Trainer:
-    """A network with its optimiser, on a device.
+    """A network with its optimiser.
 
     Args:
-        network: with its first weights, on the CPU.
-        preprocess: for mean and std.
+        pixels: the network with its first weights.
+        teachers: what it learns from beside the labels.
         recipe: the numbers.
-        device: a resolved device.
     """
 
-    def __init__(self, network: SENetwork, preprocess: Preprocess, recipe: Recipe, device: str) -> None:
+    def __init__(self, pixels: PixelNetwork, teachers: Teachers, recipe: Recipe) -> None:
         if recipe.deterministic:  # CUDA's linear algebra asks for it
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(recipe.deterministic)
         self.recipe = recipe
-        self.device = torch.device(device)
-        self.network = network.to(self.device).to(memory_format=torch.channels_last)
+        self.network, self._logits, self._device = pixels.network, pixels.logits, pixels.device
+        self._teachers = teachers
         self.unreadable: list[str] = []
-        _freeze(network, recipe.freeze)
+        _freeze(self.network, recipe.freeze)
         self.optimiser = torch.optim.SGD(
-            _groups(network, recipe.weight_decay), lr=recipe.rate, momentum=recipe.momentum, nesterov=True
+            _groups(self.network, recipe.weight_decay),
+            lr=recipe.rate,
+            momentum=recipe.momentum,
+            nesterov=True,
         )
-        shape = (1, 3, 1, 1)
-        self._mean = torch.tensor(preprocess.mean, device=self.device).reshape(shape)
-        self._std = torch.tensor(preprocess.std, device=self.device).reshape(shape)
 
     def train(
         self, batches: Iterable[Batch], first_step: int, steps: int, progress: Progress
@@ -93,9 +93,10 @@ class Trainer:
                 continue
             for group in self.optimiser.param_groups:
                 group["lr"] = self.recipe.rate_at(first_step + number, steps)
-            targets = wanted.to(self.device)
+            targets = wanted.to(self._device)
             logits = self._logits(pixels, self.recipe.precision)
             loss = functional.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
+            loss = self._teachers.loss(logits, pixels, loss)
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
@@ -120,19 +121,12 @@ class Trainer:
             self.unreadable += unreadable
             if len(wanted) == 0:
                 continue
-            targets = wanted.to(self.device)
+            targets = wanted.to(self._device)
             logits = self._logits(pixels, precision)
             total += float(functional.cross_entropy(logits, targets, reduction="sum"))
             right += int((logits.argmax(1) == targets).sum())
             done += len(targets)
         return (total / done, right / done) if done else (math.nan, math.nan)
-
-    def _logits(self, pixels: Tensor, precision: TrainPrecision) -> Tensor:
-        images = pixels.to(self.device).float().div_(255).sub_(self._mean).div_(self._std)
-        images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            logits: Tensor = self.network(images)
-        return logits.float()
 
     def _training_mode(self) -> None:
         """Frozen stages stay in evaluation mode: their batch norms keep their statistics."""

@@ -6,6 +6,7 @@ import math
 import re
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +17,7 @@ from senet_cli.classifier import Model, find_model
 from senet_cli.datasets import HeldBack, Labelled, Splits, inner, read_splits, split, unpacked
 from senet_cli.errors import UsageError
 from senet_cli.labels import NO_NAME, LabelSet, labels_for_classes
-from senet_cli.manifest import Architecture, Checkpoint, Licence, Metric, load_manifest
+from senet_cli.manifest import Architecture, Checkpoint, Licence, Metric, Preprocess, load_manifest
 from senet_cli.manifest.entries import OWN_RUN, EntryName
 from senet_cli.manifest.parse import is_name
 from senet_cli.models.network import SENetwork, build_network
@@ -25,8 +26,10 @@ from senet_cli.settings import Settings
 from senet_cli.store.notices import Notices
 from senet_cli.train.folder import RunFolder, State
 from senet_cli.train.loop import Epoch, Trainer
+from senet_cli.train.pixels import PixelNetwork
 from senet_cli.train.recipe import Recipe, TrainPrecision
 from senet_cli.train.samples import Samples, augmentation, batches
+from senet_cli.train.teachers import Teachers
 
 
 class TrainNotices(Protocol):
@@ -55,6 +58,7 @@ class TrainRequest:
         recipe: the numbers.
         architecture: key, None with `origin`.
         origin: checkpoint or run to start from, None to start from random weights.
+        teachers: checkpoints or runs whose answers are learned from too.
         se: False for the plain twin.
         resume: True to go on with the run in `output`, if one was begun.
         device: a resolved device.
@@ -66,6 +70,7 @@ class TrainRequest:
     recipe: Recipe
     architecture: str | None
     origin: str | None
+    teachers: tuple[str, ...]
     se: bool
     resume: bool
     device: str
@@ -90,9 +95,13 @@ def train(
     with unpacked(request.data) as data:
         data_set = _DataSet.read(data, request.recipe.seed)
         start = _start(request, settings, downloads)
+        teachers = [
+            _teacher(name, start.architecture.preprocess, data_set.labels, settings, downloads)
+            for name in request.teachers
+        ]
         folder.prepare()
         with folder.locked():
-            return _Run(request, start, data_set, folder, notices).go()
+            return _Run(request, start, teachers, data_set, folder, notices).go()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +162,24 @@ def _start(request: TrainRequest, settings: Settings, downloads: Notices | None)
     return _Start(replace(model.architecture, preprocess=model.preprocess), model)
 
 
+def _teacher(
+    name: str, preprocess: Preprocess, labels: LabelSet, settings: Settings, downloads: Notices | None
+) -> Model:
+    """A model that sees what the network sees and gives an answer for each of its classes."""
+    model = find_model(name, settings, downloads)
+    if model.labels.labels != labels.labels:
+        raise UsageError(
+            f"the classes of `{name}` are not those of the images", "A teacher knows the same classes."
+        )
+    if model.preprocess.crop != preprocess.crop:
+        raise UsageError(
+            f"`{name}` sees {model.preprocess.crop}x{model.preprocess.crop} pixels, "
+            f"the network that learns {preprocess.crop}x{preprocess.crop}",
+            "A teacher sees the same.",
+        )
+    return model
+
+
 def _network(start: _Start, labels: LabelSet) -> SENetwork:
     """The first weights: random, or those of a model, whose head stays only if it knows the same classes."""
     fresh = build_network(start.architecture.spec.with_classes(len(labels)))
@@ -165,6 +192,13 @@ def _network(start: _Start, labels: LabelSet) -> SENetwork:
     return trained.train()
 
 
+def _teachers(models: Sequence[Model], request: TrainRequest) -> Teachers:
+    networks = [
+        PixelNetwork(load_weights(model.weights), model.preprocess, request.device) for model in models
+    ]
+    return Teachers(networks, request.recipe.precision)
+
+
 # --- the run --------------------------------------------------------------------------------------
 
 
@@ -172,17 +206,24 @@ class _Run:
     """One run from its first or next epoch to the finished model."""
 
     def __init__(
-        self, request: TrainRequest, start: _Start, data: _DataSet, folder: RunFolder, notices: TrainNotices
+        self,
+        request: TrainRequest,
+        start: _Start,
+        teachers: Sequence[Model],
+        data: _DataSet,
+        folder: RunFolder,
+        notices: TrainNotices,
     ) -> None:
         self._request, self._folder, self._notices = request, folder, notices
         self._recipe, self._start, self._data = request.recipe, start, data
+        self._taught_by = [model.name for model in teachers]
         self._labels, splits = data.labels, data.splits
         preprocess = start.architecture.preprocess
         self._train = Samples(splits.train, preprocess, augmentation(self._recipe.augment, preprocess))
         self._held_back = Samples(splits.held_back or Labelled(splits.train.classes, ()), preprocess)
         torch.manual_seed(self._recipe.seed)
-        network = _network(start, self._labels)
-        self._trainer = Trainer(network, preprocess, self._recipe, request.device)
+        network = PixelNetwork(_network(start, self._labels), preprocess, request.device)
+        self._trainer = Trainer(network, _teachers(teachers, request), self._recipe)
         self._log: tuple[Epoch, ...] = ()
 
     def go(self) -> Checkpoint:
@@ -248,6 +289,7 @@ class _Run:
             **asdict(self._recipe),
             "architecture": self._start.architecture.key,
             "from": self._start.model.name if self._start.model else None,
+            "teachers": self._taught_by,
             "data": self._data.digest,
             "classes": list(self._labels.labels),
             "workers": self._train.workers(self._request.jobs),

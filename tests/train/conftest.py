@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.conftest import Senet
+
+Done = subprocess.CompletedProcess[str]
+FEW = ("--epochs", 6, "--batch-size", 16)
 
 TINY = {
     "stem": {"type": "conv", "kernel": 3, "stride": 1, "channels": 16},
@@ -49,6 +59,10 @@ def make_stripes(folder: Path, parts: dict[str, int], size: int = 16) -> Path:
     return folder
 
 
+def weights(run: Path) -> str:
+    return hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest()
+
+
 @pytest.fixture(scope="session")
 def striped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_stripes(tmp_path_factory.mktemp("striped"), {"train": 64, "val": 24})
@@ -60,3 +74,33 @@ def tiny(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.json"
     path.write_text(json.dumps({"schema": 1, "architectures": {"tiny": TINY}}))
     return path
+
+
+@pytest.fixture
+def train(senet: Senet, tiny: Path) -> Senet:
+    def run(*arguments: object, env: dict[str, str] | None = None, **options: Any) -> Done:
+        own = {"SENET_MANIFEST": str(tiny), "OMP_NUM_THREADS": "1"} | (env or {})
+        return senet("train", *arguments, env=own, **options)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def learned(striped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run."""
+    folder = tmp_path_factory.mktemp("learned")
+    (folder / "tiny.json").write_text(json.dumps({"schema": 1, "architectures": {"tiny": TINY}}))
+    options = ["--arch", "tiny", *map(str, FEW), "-o", str(folder / "My Stripes")]
+    done = subprocess.run(
+        [sys.executable, "-m", "senet_cli", "train", str(striped), *options],
+        env=os.environ | {"SENET_MANIFEST": str(folder / "tiny.json"), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "128 images of 2 classes, 48 held back" in done.stderr
+    path, top1 = done.stdout.rstrip("\n").split("\t")
+    assert path == str(folder / "My Stripes")
+    assert float(top1) >= 90
+    return folder / "My Stripes"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import os
 import shutil
@@ -19,47 +18,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from tests.conftest import Senet
-from tests.train.conftest import make_stripes
-
-Done = subprocess.CompletedProcess[str]
-FEW = ("--epochs", 6, "--batch-size", 16)
-
-
-@pytest.fixture
-def train(senet: Senet, tiny: Path) -> Senet:
-    def run(*arguments: object, env: dict[str, str] | None = None, **options: Any) -> Done:
-        own = {"SENET_MANIFEST": str(tiny), "OMP_NUM_THREADS": "1"} | (env or {})
-        return senet("train", *arguments, env=own, **options)
-
-    return run
-
-
-def weights(run: Path) -> str:
-    return hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest()
-
-
-@pytest.fixture(scope="module")
-def learned(striped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run."""
-    from tests.train.conftest import TINY
-
-    folder = tmp_path_factory.mktemp("learned")
-    (folder / "tiny.json").write_text(json.dumps({"schema": 1, "architectures": {"tiny": TINY}}))
-    options = ["--arch", "tiny", *map(str, FEW), "-o", str(folder / "My Stripes")]
-    done = subprocess.run(
-        [sys.executable, "-m", "senet_cli", "train", str(striped), *options],
-        env=os.environ | {"SENET_MANIFEST": str(folder / "tiny.json"), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "128 images of 2 classes, 48 held back" in done.stderr
-    path, top1 = done.stdout.rstrip("\n").split("\t")
-    assert path == str(folder / "My Stripes")
-    assert float(top1) >= 90
-    return folder / "My Stripes"
-
+from tests.train.conftest import FEW, make_stripes, weights
 
 # --- what comes out -------------------------------------------------------------------------------
 
