@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import queue
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,6 +89,9 @@ class OpenVINOEngine:
     name: EngineName = "openvino"
     device = "cpu"
 
+    _first = threading.Lock()
+    _called = False
+
     def __init__(
         self, network: Path, weights: Path, precision: Precision, streams: int, threads: int
     ) -> None:
@@ -113,11 +117,24 @@ class OpenVINOEngine:
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Pixels (N, H, W, 3), RGB 0..255 -> logits (N, classes)."""
-        return self._run(pixels, 0)
+        return self._one_at_first(pixels, 0)
 
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Pixels (N, H, W, 3), RGB 0..255 -> pooled features (N, channels)."""
-        return self._run(pixels, 1)
+        return self._one_at_first(pixels, 1)
+
+    def _one_at_first(self, pixels: NDArray[np.uint8], output: int) -> NDArray[np.float32]:
+        """The first batch of a process runs alone, whichever engine it belongs to.
+
+        The library's binding fills its tables of number formats at the first call, and two threads that do so
+        at once wait for each other for ever: one for the table, holding Python's lock, the other vice versa.
+        """
+        if OpenVINOEngine._called:
+            return self._run(pixels, output)
+        with OpenVINOEngine._first:
+            values = self._run(pixels, output)
+            OpenVINOEngine._called = True
+        return values
 
     def _run(self, pixels: NDArray[np.uint8], output: int) -> NDArray[np.float32]:
         request = self._requests.get()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -125,3 +126,29 @@ def test_telemetry_is_not_there_while_the_library_is_imported() -> None:
     assert openvino.import_openvino() is sys.modules["openvino"]
     openvino.import_converter()
     assert sys.modules.get("openvino_telemetry", "absent") is not None  # the block was taken away again
+
+
+FIRST_TOGETHER = """
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+import numpy as np
+from senet_cli.engines.openvino import OpenVINOEngine
+
+engine = OpenVINOEngine(Path(sys.argv[1]), Path(sys.argv[2]), "fp32", streams=2, threads=2)
+together = threading.Barrier(2)
+
+def first(_):
+    together.wait()
+    return engine.logits(np.zeros((2, 33, 33, 3), np.uint8)).shape
+
+with ThreadPoolExecutor(2) as pool:
+    print(*pool.map(first, range(2)))
+"""
+
+
+def test_the_first_batches_of_a_process_may_come_at_once(small: tuple[Any, tuple[Path, Path]]) -> None:
+    """OpenVINO's binding would hang: its tables of number formats are filled under two locks."""
+    command = [sys.executable, "-c", FIRST_TOGETHER, *map(str, small[1])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "(2, 10) (2, 10)\n", done.stderr
