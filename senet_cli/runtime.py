@@ -133,7 +133,14 @@ def start_engine(weights: Weights, runtime: Runtime, settings: Settings, tell: T
         from senet_cli.engines.torch import TorchEngine
 
         network = load_weights(weights)
-        engine = TorchEngine(network, weights.preprocess, runtime.device, runtime.precision)
+        engine = TorchEngine(
+            network,
+            weights.preprocess,
+            runtime.device,
+            runtime.precision,
+            processors=runtime.processors,
+            latency=runtime.latency,
+        )
         return engine, network.spec.classes
     return _start_openvino(weights, runtime, settings, tell)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -12,9 +14,17 @@ from torch import Tensor
 from senet_cli.engines.base import DeviceFacts, EngineName, Precision
 from senet_cli.errors import DeviceError
 from senet_cli.manifest.entries import Preprocess
+from senet_cli.models.folding import fold_batch_norms
 from senet_cli.models.network import SENetwork
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_MAX_STREAMS = 8
+"""More batches at a time would take memory for little."""
+_CUDA_STREAMS = 2
+"""One batch is copied while another is calculated."""
+
+Part = Callable[[Tensor], Tensor]
+"""The network, or what comes before its head."""
 
 
 def device_facts() -> DeviceFacts:
@@ -24,28 +34,47 @@ def device_facts() -> DeviceFacts:
 
 
 class TorchEngine:
-    """A network on a device, in evaluation mode.
+    """A network on a device, in evaluation mode, its batch norms folded.
+
+    On a CPU several batches are calculated side by side, so that no thread waits for another one's share of
+    the same batch: waiting threads get in the way of whatever else runs on the machine.
 
     Args:
-        network: float32, on the CPU; it is moved.
+        network: float32, on the CPU; it is changed and moved.
         preprocess: for mean and std.
         device: a resolved device.
         precision: number format of weights and activations; results are float32.
+        processors: that this process may use.
+        latency: True to use all of them for one batch.
 
     Raises:
         DeviceError: the device has no room for the network.
     """
 
     name: EngineName = "torch"
-    streams = 1
 
-    def __init__(self, network: SENetwork, preprocess: Preprocess, device: str, precision: Precision) -> None:
+    def __init__(
+        self,
+        network: SENetwork,
+        preprocess: Preprocess,
+        device: str,
+        precision: Precision,
+        *,
+        processors: int = 1,
+        latency: bool = False,
+    ) -> None:
         self.device = device
+        self.streams = _streams(device, processors, latency=latency)
         self._dtype = _DTYPES[precision]
-        if device.startswith("cuda"):  # by default convolutions would run in TF32, 10 bits of mantissa
+        self._cuda = threading.local() if device.startswith("cuda") else None
+        self._largest = 2**31
+        if device == "cpu":
+            torch.set_num_threads(max(1, processors // self.streams))
+        if self._cuda is not None:  # by default convolutions would run in TF32, 10 bits of mantissa
             torch.backends.cudnn.allow_tf32 = False
+        fold_batch_norms(network.eval())
         with _device_errors(device):
-            network.eval().to(device, self._dtype)
+            network.to(device, self._dtype)
             self._network = network.to(memory_format=torch.channels_last)
             shape = (1, 3, 1, 1)
             self._mean = torch.tensor(preprocess.mean, device=device).reshape(shape)
@@ -59,37 +88,74 @@ class TorchEngine:
         """Pixels (N, H, W, 3), RGB 0..255 -> pooled features (N, channels)."""
         return self._run(self._network.features, pixels)
 
+    def _run(self, part: Part, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """In one go; where the device has no room for that, and from then on, in halves."""
+        while True:
+            size = min(self._largest, len(pixels))
+            try:
+                return np.concatenate(
+                    [self._calculate(part, pixels[i : i + size]) for i in range(0, len(pixels), size)]
+                )
+            except _OutOfMemoryError:
+                if size == 1:
+                    raise
+            self._largest = min(self._largest, size // 2)
+            if self._cuda is not None:
+                torch.cuda.empty_cache()
+
     @torch.inference_mode()
-    def _run(self, function: Callable[[Tensor], Tensor], pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        with _device_errors(self.device):
-            values: NDArray[np.float32] = function(self._normalise(pixels)).float().cpu().numpy()
+    def _calculate(self, part: Part, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with _device_errors(self.device), self._stream():
+            values: NDArray[np.float32] = part(self._normalise(pixels)).float().cpu().numpy()
         return values
+
+    def _stream(self) -> contextlib.AbstractContextManager[object]:
+        """On CUDA a stream for each thread, so that their copies and calculations overlap."""
+        if self._cuda is None:
+            return contextlib.nullcontext()
+        if not hasattr(self._cuda, "stream"):
+            self._cuda.stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        return torch.cuda.stream(self._cuda.stream)
 
     def _normalise(self, pixels: NDArray[np.uint8]) -> Tensor:
         """As torchvision's ToTensor and Normalize, in float32; the memory stays channels-last."""
-        images = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2).float()
+        images = torch.from_numpy(pixels)
+        if self._cuda is not None:
+            images = images.pin_memory()
+        images = images.to(self.device, non_blocking=self._cuda is not None).permute(0, 3, 1, 2).float()
         return images.div_(255).sub_(self._mean).div_(self._std).to(self._dtype)
 
 
-class _device_errors:  # noqa: N801 - reads as a statement
+def _streams(device: str, processors: int, *, latency: bool) -> int:
+    if latency or device == "mps":
+        return 1
+    return min(processors, _MAX_STREAMS) if device == "cpu" else _CUDA_STREAMS
+
+
+# --- what goes wrong ------------------------------------------------------------------------------
+
+
+class _OutOfMemoryError(DeviceError):
+    """The device has no room for the batch."""
+
+
+@contextlib.contextmanager
+def _device_errors(device: str) -> Iterator[None]:
     """Turns what drivers raise into a `DeviceError` with a next step."""
-
-    def __init__(self, device: str) -> None:
-        self.device = device
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, torch.OutOfMemoryError) or _is_out_of_memory(error):
-            raise DeviceError(
-                f"`{self.device}` is out of memory", "Use a smaller --batch-size, or --device cpu."
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if _is_out_of_memory(error):
+            raise _OutOfMemoryError(
+                f"`{device}` is out of memory", "Use a smaller --batch-size, or --device cpu."
             ) from error
         if isinstance(error, torch.AcceleratorError):
-            raise DeviceError(f"`{self.device}` failed: {error}", "Try --device cpu.") from error
+            raise DeviceError(f"`{device}` failed: {error}", "Try --device cpu.") from error
+        raise
 
 
-def _is_out_of_memory(error: BaseException | None) -> bool:
+def _is_out_of_memory(error: BaseException) -> bool:
     """The CPU's allocator, MPS and some CUDA libraries tell it in words only."""
     words = ("not enough memory", "can't allocate memory", "out of memory", "ALLOC_FAILED")
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+    told = any(word in str(error) for word in words)
+    return told or isinstance(error, torch.OutOfMemoryError | MemoryError)
