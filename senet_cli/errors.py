@@ -57,7 +57,7 @@ class SenetError(Exception):
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
+        super().__init__(message, hint)  # both, so that it can be pickled
         self.message = message
         self.hint = hint
 

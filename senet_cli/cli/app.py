@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from senet_cli.cli import cache, catalogue, download, evaluate, predict, train, verify, warm
+from senet_cli.cli import benchmark, cache, catalogue, download, evaluate, predict, train, verify, warm
 
 app = typer.Typer(
     name="senet",
@@ -25,6 +25,7 @@ app.command("list")(catalogue.list_)
 app.command()(catalogue.info)
 app.command()(verify.verify)
 app.command(epilog=warm.EPILOG)(warm.warm)
+app.command(epilog=benchmark.EPILOG)(benchmark.benchmark)
 app.add_typer(cache.app, name="cache")
 
 

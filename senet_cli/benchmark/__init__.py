@@ -1,0 +1,1 @@
+"""Timing of networks on this machine."""

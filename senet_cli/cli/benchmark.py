@@ -1,0 +1,175 @@
+"""`senet benchmark`: how fast models are on this machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from senet_cli.cli import options as opt
+from senet_cli.cli.console import mute_native_code, note
+from senet_cli.cli.downloads import DownloadNotices
+from senet_cli.engines.base import PRECISIONS, Precision, check_device
+from senet_cli.errors import UsageError
+from senet_cli.writers.base import open_output
+from senet_cli.writers.text import encodable_json, printable
+
+if TYPE_CHECKING:
+    from senet_cli.benchmark.service import Row
+
+EPILOG = """Examples:
+
+  senet benchmark seresnet50 --engine all --precision fp32,bf16
+
+  senet benchmark seresnet50 seresnext50 --batch 1,4,16 --images photos/ --format json
+"""
+_HEAD = ("model", "engine", "precision", "batch", "images/s", "least", "most", "ms a batch", "90 %", "99 %")
+_FEW = 10
+"""Batches; percentiles of fewer say nothing."""
+
+
+def benchmark(
+    names: opt.NamesRequired,
+    engine: Annotated[
+        Literal["auto", "torch", "openvino", "all"],
+        typer.Option(help="What runs the network; all: everything that drives the device."),
+    ] = "auto",
+    device: opt.DeviceOption = "auto",
+    precision: Annotated[
+        str, typer.Option(metavar="fp32|bf16|fp16[,...]", help="Number formats of the network.")
+    ] = "fp32",
+    batch: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|N[,...]", help="Images in a batch; auto: as `senet predict` would choose."
+        ),
+    ] = "auto,1,8,32",
+    images: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Measure from these image files to predictions too."),
+    ] = None,
+    jobs: opt.JobsOption = "auto",
+    format: Annotated[  # noqa: A002 - the name of the option
+        Literal["table", "json"], typer.Option(help="How the result is written.")
+    ] = "table",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the result there.")
+    ] = None,
+    manifest: opt.ManifestOption = None,
+    offline: opt.OfflineOption = False,
+    quiet: opt.QuietOption = False,
+) -> None:
+    """Measure how fast models are here: the engine alone, one photograph from a cold start, and memory.
+
+    Each case runs in a process of its own: a warm-up, then five runs. Close other programs first; images/s
+    is the median, beside the slowest and the fastest run.
+    """
+    check_device(device)
+    batches = tuple(opt.auto_or_count(part.strip()) for part in batch.split(","))
+    precisions = tuple(_precision(part.strip()) for part in precision.split(","))
+    threads = opt.decoding_threads(jobs)
+    if images is not None and not images.is_dir():
+        raise UsageError(f"`{images}` is no folder", "Give --images a folder of images.")
+    settings = opt.settings(manifest, offline=offline)
+    mute_native_code()
+
+    from senet_cli.benchmark.service import BenchmarkRequest, machine
+    from senet_cli.benchmark.service import benchmark as run
+
+    request = BenchmarkRequest(
+        tuple(dict.fromkeys(names)),
+        engine,
+        device,
+        precisions,
+        tuple(dict.fromkeys(batches)),
+        images,
+        threads,
+    )
+    rows: list[Row] = []
+    with open_output(output) as out, closing(DownloadNotices(quiet=quiet)) as notices:
+        for row in run(request, settings, notices, lambda text: note(text, quiet=quiet)):
+            rows.append(row)
+            note(_told(row), quiet=quiet)
+        out.write(_json(rows, machine()) if format == "json" else _table(rows, machine()))
+
+
+def _precision(text: str) -> Precision:
+    for precision in PRECISIONS:
+        if text == precision:
+            return precision
+    raise typer.BadParameter(f"`{text}` is none of {', '.join(PRECISIONS)}")
+
+
+def _told(row: Row) -> str:
+    rate = _median(row.measured.images_per_second)
+    batch, case = row.measured.batch, row.case
+    return f"{row.measured.model}, {case.engine} {case.precision}, batch {batch}: {rate:.1f} images/s"
+
+
+def _table(rows: list[Row], facts: dict[str, Any]) -> str:
+    head, body = list(_HEAD), [_cells(row) for row in rows]
+    if any(row.measured.decoding_images_per_second for row in rows):
+        head.append("with decoding")
+        for row, cells in zip(rows, body, strict=True):
+            cells.append(_rate(row.measured.decoding_images_per_second))
+    head += ["MB", "one photo, s"]
+    for row, cells in zip(rows, body, strict=True):
+        peak = row.measured.peak_memory
+        cells += ["" if peak is None else f"{peak / 1e6:.0f}", f"{_median(row.start_seconds):.2f}"]
+    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
+    lines = ["  ".join(_aligned(cells, widths)).rstrip() for cells in (head, *body)]
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    lines += ["", f"{facts['processor']}, {facts['processors']} processors, {versions}, {facts['date']}"]
+    return "\n".join(lines) + "\n"
+
+
+def _aligned(cells: list[str], widths: list[int]) -> list[str]:
+    """Words to the left, numbers to the right."""
+    words = 3
+    return [
+        cell.ljust(width) if number < words else cell.rjust(width)
+        for number, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+
+
+def _cells(row: Row) -> list[str]:
+    measured, case = row.measured, row.case
+    rates, (middle, *late) = measured.images_per_second, measured.batch_seconds
+    return [
+        printable(measured.model),
+        case.engine,
+        case.precision,
+        str(measured.batch),
+        *(_rate([rate]) for rate in (_median(rates), min(rates), max(rates))),
+        f"{1000 * middle:.1f}",
+        *(f"{1000 * value:.1f}" if measured.batches >= _FEW else "" for value in late),
+    ]
+
+
+def _median(values: Sequence[float]) -> float:
+    from statistics import median
+
+    return median(values)
+
+
+def _rate(rates: Sequence[float]) -> str:
+    return f"{_median(rates):.1f}" if rates else ""
+
+
+def _json(rows: list[Row], facts: dict[str, Any]) -> str:
+    results = [
+        {
+            **asdict(row.case),
+            **asdict(row.measured),
+            "start_seconds": row.start_seconds,
+            "images_per_second_median": _median(row.measured.images_per_second),
+        }
+        for row in rows
+    ]
+    text = json.dumps({"schema": 1, "machine": facts, "results": results}, indent=1, ensure_ascii=False)
+    return encodable_json(text) + "\n"
