@@ -15,10 +15,7 @@ from senet_cli.cli.downloads import DownloadNotices
 from senet_cli.errors import CheckpointError, DigestError, SenetError, UsageError
 from senet_cli.manifest import Checkpoint, Manifest, load_manifest
 from senet_cli.store.cache import Cache
-from senet_cli.store.fetch import Fetcher
-from senet_cli.store.install import carried, import_file
 from senet_cli.store.notices import Installed
-from senet_cli.store.transfer import open_transport
 from senet_cli.writers.base import Output, open_output
 
 
@@ -60,6 +57,10 @@ def download(
     notices = DownloadNotices(quiet=quiet, planned=checkpoints)
 
     def get(checkpoint: Checkpoint) -> Installed:
+        from senet_cli.store.fetch import Fetcher
+        from senet_cli.store.install import import_file
+        from senet_cli.store.transfer import open_transport
+
         if origin is not None:
             return import_file(checkpoint, cache, origin, notices)
         transport = open_transport(offline=settings.offline)
@@ -125,6 +126,8 @@ def _tell_plan(checkpoints: list[Checkpoint], cache: Cache, origin: Path | None,
 
 def _plan(checkpoint: Checkpoint, cache: Cache, origin: Path | None) -> tuple[str, int | None, str | Path]:
     """What would be done, how many bytes it takes, and from where."""
+    from senet_cli.store.install import carried
+
     first = checkpoint.files[0]
     if present := cache.holds(checkpoint):
         return "present", 0, present

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from senet_cli.errors import CheckpointError, DigestError, DiskError
 from senet_cli.manifest.entries import SUFFIXES, Checkpoint, CheckpointFile, EntryName
@@ -24,7 +25,9 @@ from senet_cli.settings import Settings
 from senet_cli.store.files import sha256_of, sync_folder, write_atomically
 from senet_cli.store.locks import advisory_lock
 from senet_cli.store.notices import Installed, Notices
-from senet_cli.store.partial import Partial
+
+if TYPE_CHECKING:
+    from senet_cli.store.partial import Partial
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 _UNWRITABLE = "Set SENET_CACHE to a folder that can be written."

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import shutil
 import tempfile
@@ -130,6 +129,8 @@ class ConvertedStore:
 
 
 def _key(facts: Facts) -> str:
+    import hashlib
+
     return hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode()).hexdigest()[:40]
 
 

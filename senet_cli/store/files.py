@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ _CHUNK = 2**20
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file, 64 hexadecimal digits."""
+    import hashlib
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
