@@ -9,25 +9,16 @@ commands take turns, so that a machine that gets slower does so for all. Prints 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, replace
 from pathlib import Path
 
-import torch
+from published import MODEL, random_checkpoint
 
-from senet_cli import create_model
-from senet_cli.manifest import load_manifest
-from senet_cli.manifest.write import checkpoint_dict
-from senet_cli.models.layouts import CADENE
-
-MODEL = "seresnet50.cadene"
 TIMM = """
 import sys, timm, torch
 from PIL import Image
@@ -62,32 +53,6 @@ def main() -> None:
         assert "note: openvino on cpu, fp32" in run(predict)
         assert "note: torch on cpu, fp32" in run(commands["`senet predict PHOTO --engine torch`"])
         print(table(measured(commands, options.runs)))
-
-
-def random_checkpoint(folder: Path) -> Path:
-    """A file as Cadene publishes them, and a manifest that finds it here."""
-    checkpoint = load_manifest().checkpoint(MODEL)
-    torch.manual_seed(0)
-    state = create_model(checkpoint.architecture.key).state_dict()
-    path = folder / "weights.pth"
-    torch.save({CADENE.key(key): as_published(key, value) for key, value in state.items()}, path)
-    entry = checkpoint_dict(replace(checkpoint, aliases=()))
-    entry["files"] = [
-        {
-            "urls": [path.as_uri()],
-            "format": "torch",
-            "layout": "cadene",
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        }
-    ]
-    assert entry["preprocess"] == asdict(checkpoint.preprocess)
-    (folder / "manifest.json").write_text(json.dumps({"schema": 1, "checkpoints": {MODEL: entry}}))
-    return path
-
-
-def as_published(key: str, value: torch.Tensor) -> torch.Tensor:
-    """Cadene's SE modules are 1x1 convolutions."""
-    return value[..., None, None] if ".se." in key and value.ndim == 2 else value
 
 
 def run(command: list[str]) -> str:

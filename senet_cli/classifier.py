@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from senet_cli.engines.base import EngineRequest, Precision, auto_batch
 from senet_cli.errors import DiskError, ImageError, NetworkError, UsageError
-from senet_cli.images.coerce import AnyImage, as_rgb
-from senet_cli.images.preprocess import to_pixels
 from senet_cli.labels import LabelSet, check_labels, numbered_labels
 from senet_cli.manifest import (
     Architecture,
@@ -37,6 +35,7 @@ from senet_cli.store.converted import Converted
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
 
+    from senet_cli.images.coerce import AnyImage
     from senet_cli.store.notices import Notices
 
 
@@ -190,6 +189,8 @@ class Classifier:
 
     def pixels(self, image: PILImage) -> NDArray[np.uint8]:
         """The network's input before normalisation: uint8 (crop, crop, 3), RGB."""
+        from senet_cli.images.preprocess import to_pixels
+
         return to_pixels(image, self.preprocess)
 
     def rank(self, logits: NDArray[np.float32], top_k: int, min_score: float = 0.0) -> list[Prediction]:
@@ -211,6 +212,8 @@ class Classifier:
     def _batched(
         self, function: Callable[[NDArray[np.uint8]], NDArray[np.float32]], images: Images
     ) -> NDArray[np.float32]:
+        from senet_cli.images.coerce import as_rgb
+
         starts = range(0, len(images), self.batch_size)
         groups = (images[start : start + self.batch_size] for start in starts)
         batches = (np.stack([self.pixels(as_rgb(image)) for image in group]) for group in groups)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from senet_cli.cli.console import note
@@ -15,12 +16,19 @@ if TYPE_CHECKING:
 def load_classifier(
     model: Model, runtime: Runtime, settings: Settings, *, verbose: bool = False
 ) -> Classifier:
-    """The classifier of a model, with Pillow's own words silenced.
-
-    Damaged images get records; what else Pillow has to say of them is noise.
-    """
+    """The classifier of a model; Pillow is imported while the network is compiled."""
     from senet_cli.classifier import Classifier
+
+    pillow = threading.Thread(target=_prepare_decoders, name="pillow", daemon=True)
+    pillow.start()
+    try:
+        return Classifier.from_model(model, runtime, settings, lambda text: note(text, quiet=not verbose))
+    finally:
+        pillow.join()
+
+
+def _prepare_decoders() -> None:
+    """Damaged images get records; what else Pillow has to say of them is noise."""
     from senet_cli.images.decode import silence_decoders
 
     silence_decoders()
-    return Classifier.from_model(model, runtime, settings, lambda text: note(text, quiet=not verbose))

@@ -137,12 +137,13 @@ def predict(
         mute_native_code()
     settings = opt.settings(manifest, offline=offline)
 
-    from senet_cli.pipeline import RunOptions, classify
     from senet_cli.runtime import resolve_runtime
 
     runtime = resolve_runtime(engine, device, precision, latency=request.single)
     found = chosen.find(settings, DownloadNotices(quiet=quiet), runtime)
     classifier = load_classifier(found, runtime, settings, verbose=verbose)
+
+    from senet_cli.pipeline import RunOptions, classify  # after Pillow, which it imports, was imported
 
     options = RunOptions(
         top_k=top_k,

@@ -1,0 +1,45 @@
+"""Cadene's SE-ResNet-50 with random weights in its published file format, so that no network is needed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+
+from senet_cli import create_model
+from senet_cli.manifest import load_manifest
+from senet_cli.manifest.write import checkpoint_dict
+from senet_cli.models.layouts import CADENE
+
+MODEL = "seresnet50.cadene"
+GFLOP = 7.74
+"""Of one image at 224x224, two for each multiply-add."""
+
+
+def random_checkpoint(folder: Path) -> Path:
+    """The file, and beside it `manifest.json`, by which senet finds it."""
+    checkpoint = load_manifest().checkpoint(MODEL)
+    torch.manual_seed(0)
+    state = create_model(checkpoint.architecture.key).state_dict()
+    path = folder / "weights.pth"
+    torch.save({CADENE.key(key): _as_published(key, value) for key, value in state.items()}, path)
+    entry = checkpoint_dict(replace(checkpoint, aliases=()))
+    entry["files"] = [
+        {
+            "urls": [path.as_uri()],
+            "format": "torch",
+            "layout": "cadene",
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+    ]
+    assert entry["preprocess"] == asdict(checkpoint.preprocess)
+    (folder / "manifest.json").write_text(json.dumps({"schema": 1, "checkpoints": {MODEL: entry}}))
+    return path
+
+
+def _as_published(key: str, value: torch.Tensor) -> torch.Tensor:
+    """Cadene's SE modules are 1x1 convolutions."""
+    return value[..., None, None] if ".se." in key and value.ndim == 2 else value
