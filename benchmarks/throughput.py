@@ -4,8 +4,8 @@
 
 INFERENCE.PY is `inference.py` of huggingface/pytorch-image-models; it needs timm and pandas. The engines are
 measured beside ONNX Runtime (if it and onnxscript are installed), OpenVINO's own `benchmark_app`, timm's
-network in PyTorch, and the most that 3x3 convolutions reach on this machine. The model is Cadene's SE-ResNet-50
-with random weights in its published file format. Whole processes take turns. Prints Markdown.
+network in PyTorch, and the most that 3x3 convolutions reach on this machine. The model is Cadene's
+SE-ResNet-50 with random weights in its published file format. Whole processes take turns. Prints Markdown.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ class Classifier:
         self.spec = model.architecture.spec.with_classes(classes)
         self.labels = _labels(model, classes)
         work = self.spec.multiply_adds(model.preprocess.crop)
-        self.batch_size = auto_batch(self.engine.name, self.engine.device, work)
+        self.batch_size = auto_batch(self.engine.device, work)
 
     @overload
     def predict(self, image: Images, top_k: int = 5) -> list[list[Prediction]]: ...

@@ -29,7 +29,7 @@ from senet_cli.settings import Settings
 
 RUNS = 5
 _RUN_SECONDS = 1.0
-_MAX_IMAGES = 200
+_MAX_IMAGES = 100
 """Of a folder; each of the runs decodes and classifies them all."""
 
 

@@ -18,8 +18,8 @@ PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
 EngineName = Literal["torch", "openvino"]
 EngineRequest = Literal["auto", "torch", "openvino"]
 
-_CPU_BATCH_WORK: dict[EngineName, float] = {"torch": 32e9, "openvino": 8e9}
-"""Multiply-adds: batches of about this much keep caches warm and results coming."""
+_CPU_BATCH_WORK = 16e9
+"""Multiply-adds: batches of about this much keep caches warm and results coming; docs/benchmarks.md, batches."""
 _MAX_BATCH = {"cpu": 64, "mps": 64, "cuda": 128}
 
 
@@ -113,9 +113,9 @@ def _unavailable(request: str, facts: DeviceFacts) -> DeviceError:
     return DeviceError(f"the device `{request}` is not available", f"This machine offers {facts}.")
 
 
-def auto_batch(engine: EngineName, device: str, multiply_adds: int) -> int:
+def auto_batch(device: str, multiply_adds: int) -> int:
     """Images in a batch for a network of that many multiply-adds an image, from 1 on."""
     kind = device.partition(":")[0]
     if kind == "cpu":
-        return max(1, min(_MAX_BATCH[kind], round(_CPU_BATCH_WORK[engine] / max(1, multiply_adds))))
+        return max(1, min(_MAX_BATCH[kind], round(_CPU_BATCH_WORK / max(1, multiply_adds))))
     return _MAX_BATCH[kind]
