@@ -19,7 +19,7 @@ EngineName = Literal["torch", "openvino"]
 EngineRequest = Literal["auto", "torch", "openvino"]
 
 _CPU_BATCH_WORK = 16e9
-"""Multiply-adds: batches of about this much keep caches warm and results coming; docs/benchmarks.md, batches."""
+"""Multiply-adds of a batch that runs fastest with both engines, see docs/benchmarks.md."""
 _MAX_BATCH = {"cpu": 64, "mps": 64, "cuda": 128}
 
 
