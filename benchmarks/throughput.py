@@ -196,7 +196,9 @@ def onnx_runtime(weights: Path, folder: Path, batch: int) -> float:
     if not path.exists():
         network = timm.create_model("legacy_seresnet50", checkpoint_path=str(weights)).eval()
         shapes = {"x": {0: torch.export.Dim("batch")}}
-        torch.onnx.export(network, (torch.rand(2, 3, 224, 224),), path, dynamo=True, dynamic_shapes=shapes)
+        torch.onnx.export(
+            network, (torch.rand(2, 3, 224, 224),), path, dynamo=True, dynamic_shapes=shapes, verbose=False
+        )
     session = onnxruntime.InferenceSession(path)
     name = session.get_inputs()[0].name
     images = np.random.default_rng(0).random((batch, 3, 224, 224), np.float32)

@@ -20,8 +20,9 @@ def main() -> NoReturn:
     """Run the command line and exit."""
     signal.signal(signal.SIGTERM, _terminate)
     code = run(_app)
+    atexit._run_exitfuncs()
     _flush()
-    _leave(code)
+    os._exit(code)  # networks and modules need not be taken apart first: the system is faster
 
 
 def _app() -> None:
@@ -86,12 +87,6 @@ def _confess(error: Exception) -> None:
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise Terminated
-
-
-def _leave(code: int) -> NoReturn:
-    """Exit without taking networks and modules apart first: the system does it faster."""
-    atexit._run_exitfuncs()
-    os._exit(code)
 
 
 def _flush() -> None:

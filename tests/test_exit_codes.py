@@ -372,6 +372,16 @@ def test_130_and_143_a_signal_in_a_download_keeps_what_arrived(
     assert len(kept) == len(left), "only what has arrived is kept, for the next run"
 
 
+def test_what_was_registered_for_the_exit_still_runs() -> None:
+    """The process ends without Python's own tear-down, but not without its handlers."""
+    code = "import atexit, sys; sys.argv = ['senet', '--version']; atexit.register(print, 'handled')"
+    code += "; from senet_cli.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[1:] == ["handled"]
+    assert done.stderr == ""
+
+
 def test_141_a_reader_that_has_enough() -> None:
     reading, writing = os.pipe()
     os.close(reading)

@@ -78,8 +78,9 @@ def benchmark(
     Raises:
         SenetError: no such model, device or image; a precision that the only engine asked for does not have.
     """
+    _check_images(request.images)
     with tempfile.TemporaryDirectory(prefix="senet-") as folder:
-        photo = _photo(request.images, Path(folder))
+        photo = _photo(Path(folder))
         runtimes = _runtimes(request, tell)
         for name in request.models:
             for runtime in runtimes:
@@ -96,13 +97,13 @@ def benchmark(
                     measured.add(result.batch)
 
 
-def _photo(images: Path | None, folder: Path) -> str:
-    """The first image of the folder, or noise as large as a photograph."""
-    if images is not None:
-        first = next(SourceRequest((str(images),)).stream(), None)
-        if first is None:
-            raise NothingToClassifyError(f"there are no images in `{images}`", "Give another folder.")
-        return first.name
+def _check_images(folder: Path | None) -> None:
+    if folder is not None and next(SourceRequest((str(folder),)).stream(), None) is None:
+        raise NothingToClassifyError(f"there are no images in `{folder}`", "Give another folder.")
+
+
+def _photo(folder: Path) -> str:
+    """Soft noise, as large as a photograph."""
     width, height = _PHOTO_SIZE
     noise = np.random.default_rng(0).integers(0, 256, (height // 4, width // 4, 3), np.uint8)
     path = folder / "photo.jpg"
