@@ -219,15 +219,14 @@ def convolution_peak(dtype: torch.dtype) -> float:
 
 
 def calls_per_second(call: Callable[[], object]) -> float:
-    """Median over rounds of `SECONDS` in all, after a warm-up."""
+    """Mean over `SECONDS` and at least five calls, after a warm-up."""
     for _ in range(3):
         call()
-    times, end = [], time.perf_counter() + SECONDS
-    while time.perf_counter() < end or len(times) < 3:
-        begun = time.perf_counter()
+    begun, calls = time.perf_counter(), 0
+    while time.perf_counter() < begun + SECONDS or calls < 5:
         call()
-        times.append(time.perf_counter() - begun)
-    return 1 / statistics.median(times)
+        calls += 1
+    return calls / (time.perf_counter() - begun)
 
 
 # --- beside other work ----------------------------------------------------------------------------

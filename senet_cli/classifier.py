@@ -120,7 +120,7 @@ class Classifier:
     ) -> None:
         path = Path(manifest) if manifest is not None else None
         settings = Settings.from_environment(manifest=path, offline=offline)
-        runtime = resolve_runtime(engine, device, precision)
+        runtime = resolve_runtime(engine, device, precision, latency=True)  # batches come one by one
         if name := model or settings.model:
             found = find_model(name, settings, runtime=runtime)
         else:

@@ -90,7 +90,7 @@ def resolve_runtime(
 
     Raises:
         UsageError: no such device, or an engine that does not drive it.
-        DeviceError: a device or engine that this machine does not have.
+        DeviceError: a device, engine or precision that this machine does not have.
     """
     check_device(device)
     if engine == "openvino":  # which no other device can run
@@ -100,7 +100,9 @@ def resolve_runtime(
     name = resolve_engine(engine, resolved, openvino=openvino.is_installed())
     if engine == "auto" and name == "openvino" and not openvino.calculates(precision):
         name = "torch"
-    return Runtime(name, resolved, precision, _processors(), latency)
+    if name == "openvino":
+        openvino.check_precision(precision)
+    return Runtime(name, resolved, precision, processors(), latency)
 
 
 def _facts(device: str) -> DeviceFacts:
@@ -111,7 +113,7 @@ def _facts(device: str) -> DeviceFacts:
     return device_facts()
 
 
-def _processors() -> int:
+def processors() -> int:
     """Those that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -19,18 +19,22 @@ from pathlib import Path
 import numpy as np
 
 from senet_cli.classifier import Classifier, find_model
-from senet_cli.engines.base import EngineName, Precision
+from senet_cli.engines.base import Engine, EngineName, Precision
 from senet_cli.images.decode import silence_decoders
 from senet_cli.images.sources import SourceRequest
 from senet_cli.pipeline import RunOptions, classify
-from senet_cli.records import ImageFailure
+from senet_cli.records import ImageResult
 from senet_cli.runtime import resolve_runtime
 from senet_cli.settings import Settings
 
 RUNS = 5
-_RUN_SECONDS = 1.0
-_MAX_IMAGES = 100
-"""Of a folder; each of the runs decodes and classifies them all."""
+RUN_SECONDS = 1.0
+_MAX_FILES = 1000
+"""Of a folder that are read at all."""
+_MIN_IMAGES, _MIN_BATCHES = 100, 4
+"""That a run with decoding takes at least, the second for each stream."""
+_ENOUGH = {0.5: 1, 0.9: 10, 0.99: 100}
+"""Batches for each percentile; of fewer it would only be the slowest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +64,33 @@ class Measured:
 
     Args:
         model: full name.
-        batch: images in a batch.
+        gpu: what its maker calls it; None on other devices.
+        batch: images in a batch; less than was asked for where the device has no room for more.
         streams: batches side by side.
         images_per_second: of the engine alone, run by run.
         batches: that all runs together took.
-        batch_seconds: how long a batch took at the 50th, 90th and 99th percentile.
+        batch_seconds: how long a batch took at the 50th, 90th and 99th percentile; None where there were too
+            few batches to tell.
+        peak_memory: largest number of bytes while the engine ran alone: of the GPU where there is one, else
+            of the process; None where the system does not tell.
         decoding_images_per_second: from image files to predictions, run by run; empty without images.
-        peak_memory: bytes of the process, largest so far; None where the system does not tell.
+        unreadable: of the images in such a run; they do not count.
     """
 
     model: str
+    gpu: str | None
     batch: int
     streams: int
     images_per_second: tuple[float, ...]
     batches: int
-    batch_seconds: tuple[float, float, float]
-    decoding_images_per_second: tuple[float, ...]
+    batch_seconds: tuple[float | None, ...]
     peak_memory: int | None
+    decoding_images_per_second: tuple[float, ...]
+    unreadable: int
 
 
 def measure(
-    case: Case, settings: Settings, images: Path | None, run_seconds: float = _RUN_SECONDS
+    case: Case, settings: Settings, images: Path | None, run_seconds: float = RUN_SECONDS
 ) -> Measured:
     """Warm up, then `RUNS` runs.
 
@@ -97,79 +107,120 @@ def measure(
     runtime = resolve_runtime(case.engine, case.device, case.precision)
     model = find_model(case.model, settings, runtime=runtime)
     classifier = Classifier.from_model(model, runtime, settings, lambda _: None)
-    batch = case.batch or classifier.batch_size
-    rates, seconds = _engine_alone(classifier, batch, run_seconds)
-    seconds.sort()
+    engine, batch = classifier.engine, case.batch or classifier.batch_size
+    rates, seconds = engine_alone(engine, classifier.preprocess.crop, batch, run_seconds)
+    gpu, peak = _gpu(engine.device), _peak_memory(engine.device)
+    batch = min(batch, engine.largest_batch)
     options = RunOptions(batch_size=batch, jobs=case.jobs)
+    decoding, unreadable = _with_decoding(classifier, options, images) if images else ((), 0)
     return Measured(
         model=classifier.name,
+        gpu=gpu,
         batch=batch,
-        streams=classifier.engine.streams,
+        streams=engine.streams,
         images_per_second=rates,
         batches=len(seconds),
-        batch_seconds=(percentile(seconds, 0.5), percentile(seconds, 0.9), percentile(seconds, 0.99)),
-        decoding_images_per_second=_with_decoding(classifier, options, images) if images else (),
-        peak_memory=peak_memory(),
+        batch_seconds=tuple(percentile(seconds, share) for share in _ENOUGH),
+        peak_memory=peak,
+        decoding_images_per_second=decoding,
+        unreadable=unreadable,
     )
 
 
-def _engine_alone(
-    classifier: Classifier, batch: int, run_seconds: float
+# --- the engine alone -----------------------------------------------------------------------------
+
+Span = tuple[float, float]
+"""When a batch began and ended."""
+
+
+def engine_alone(
+    engine: Engine, size: int, batch: int, run_seconds: float
 ) -> tuple[tuple[float, ...], list[float]]:
-    """Images a second, run by run, with all streams busy; and the seconds of each batch."""
-    engine, size = classifier.engine, classifier.preprocess.crop
+    """Images a second, run by run, with all streams busy; and the seconds of all their batches."""
     pixels = np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), np.uint8)
     rates: list[float] = []
     seconds: list[float] = []
     with ThreadPoolExecutor(engine.streams, "engine") as pool:
         for run in range(RUNS + 1):  # the first one only warms up
-            begun = threading.Barrier(engine.streams)
+            together = threading.Barrier(engine.streams)
             work = [
-                pool.submit(_repeat, lambda: engine.logits(pixels), begun, run_seconds)
+                pool.submit(_repeat, lambda: engine.logits(pixels), together, run_seconds)
                 for _ in range(engine.streams)
             ]
-            took = [future.result() for future in work]
+            spans = [future.result() for future in work]
             if run:
-                rates.append(sum(batch * len(times) / sum(times) for times in took))
-                seconds += itertools.chain.from_iterable(took)
+                rates.append(batch * _batches_per_second(spans))
+                seconds += [end - begin for begin, end in itertools.chain(*spans)]
     return tuple(rates), seconds
 
 
-def _repeat(function: Callable[[], object], begun: threading.Barrier, run_seconds: float) -> list[float]:
-    """Seconds of each call, until they make a run."""
-    begun.wait()
-    times: list[float] = []
+def _repeat(function: Callable[[], object], together: threading.Barrier, run_seconds: float) -> list[Span]:
+    """When each call began and ended, until they make a run."""
+    together.wait()
+    spans: list[Span] = []
     last = time.perf_counter()
     end = last + run_seconds
     while last < end:
+        begin = last
         function()
-        now = time.perf_counter()
-        times.append(now - last)
-        last = now
-    return times
+        last = time.perf_counter()
+        spans.append((begin, last))
+    return spans
 
 
-def _with_decoding(classifier: Classifier, options: RunOptions, images: Path) -> tuple[float, ...]:
-    """Images a second from files to predictions, run by run."""
-    sources = list(itertools.islice(SourceRequest((str(images),)).stream(), _MAX_IMAGES))
+def _batches_per_second(streams: Sequence[Sequence[Span]]) -> float:
+    """While all streams were busy; of a batch that reaches over the end of that time its part within."""
+    begin = max(spans[0][0] for spans in streams)
+    end = min(spans[-1][1] for spans in streams)
+    done = sum(
+        max(0.0, min(end, stop) - max(begin, start)) / (stop - start)
+        for start, stop in itertools.chain(*streams)
+    )
+    return done / (end - begin)
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """The smallest of the values that at least this share of them does not exceed; None for too few."""
+    if len(values) < _ENOUGH[share]:
+        return None
+    return sorted(values)[math.ceil(share * len(values)) - 1]
+
+
+# --- with decoding --------------------------------------------------------------------------------
+
+
+def _with_decoding(
+    classifier: Classifier, options: RunOptions, images: Path
+) -> tuple[tuple[float, ...], int]:
+    """Images a second from files to predictions, run by run; and how many cannot be read."""
+    files = list(itertools.islice(SourceRequest((str(images),)).stream(), _MAX_FILES))
+    count = max(_MIN_IMAGES, _MIN_BATCHES * classifier.engine.streams * options.batch_size)
+    sources = list(itertools.islice(itertools.cycle(files), count))
     rates = []
     for run in range(RUNS + 1):
-        start = time.perf_counter()
-        records = list(classify(sources, classifier, options))
+        begin = time.perf_counter()
+        read = sum(isinstance(record, ImageResult) for record in classify(sources, classifier, options))
         if run:
-            rates.append(len(records) / (time.perf_counter() - start))
-    if records and all(isinstance(record, ImageFailure) for record in records):
-        return ()
-    return tuple(rates)
+            rates.append(read / (time.perf_counter() - begin))
+    return tuple(rates), count - read
 
 
-def percentile(ordered: Sequence[float], share: float) -> float:
-    """The smallest of the `ordered` values that at least this share of them does not exceed."""
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+# --- memory ---------------------------------------------------------------------------------------
 
 
-def peak_memory() -> int | None:
-    """Largest resident memory of this process so far, in bytes."""
+def _gpu(device: str) -> str | None:
+    if not device.startswith("cuda"):
+        return None
+    from senet_cli.engines.torch import gpu_name
+
+    return gpu_name(device)
+
+
+def _peak_memory(device: str) -> int | None:
+    if device.startswith("cuda"):
+        from senet_cli.engines.torch import gpu_memory
+
+        return gpu_memory(device)
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
         return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-from senet_cli.errors import DeviceError, SenetError
+from senet_cli.errors import DeviceError, ExitCode
 
 Result = TypeVar("Result")
 
@@ -21,7 +21,7 @@ def in_new_process(function: Callable[..., Result], *arguments: Any) -> Result:
     """What `function(*arguments)` returns in a process that has done nothing before.
 
     Raises:
-        SenetError: what the function raised.
+        Exception: what the function raised.
         DeviceError: the process was killed.
     """
     context = multiprocessing.get_context("spawn")
@@ -30,19 +30,25 @@ def in_new_process(function: Callable[..., Result], *arguments: Any) -> Result:
     process.start()
     sender.close()
     try:
-        result: Result | SenetError = receiver.recv()
+        result: Result | Exception = receiver.recv()
     except EOFError:
         process.join()
-        raise DeviceError(
-            f"the process that measured ended with {process.exitcode}",
-            "If it was killed for its memory, use a smaller --batch-size.",
-        ) from None
+        raise _ended(process.exitcode) from None
     finally:
         process.kill()
         process.join()
-    if isinstance(result, SenetError):
+    if isinstance(result, Exception):
         raise result
     return result
+
+
+def _ended(code: int | None) -> Exception:
+    if code is not None and code < 0:
+        return DeviceError(
+            f"the process that measured was killed by signal {-code}",
+            "If that was for its memory, use a smaller --batch-size.",
+        )
+    return RuntimeError(f"the process that measured ended with {code}")
 
 
 def _answer(sender: Connection, function: Callable[..., object], arguments: Sequence[Any]) -> None:
@@ -50,29 +56,20 @@ def _answer(sender: Connection, function: Callable[..., object], arguments: Sequ
     with contextlib.suppress(BrokenPipeError):
         try:
             sender.send(function(*arguments))
-        except SenetError as error:
+        except Exception as error:  # noqa: BLE001 - raised again in the parent
             sender.send(error)
 
 
 def seconds_of(arguments: Sequence[str], runs: int) -> tuple[float, ...]:
-    """Seconds that `senet <arguments>` takes as a whole process, run by run, after one that warms up.
-
-    Raises:
-        DeviceError: the command failed.
-    """
+    """Seconds that `senet <arguments>` takes as a whole process, run by run, after one that warms up."""
+    command = [sys.executable, "-P", "-m", "senet_cli", *arguments]  # -P: no modules of the current folder
     seconds = []
     for run in range(runs + 1):
         start = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-m", "senet_cli", *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        if done.returncode:
-            raise DeviceError(f"`senet {' '.join(arguments)}` failed: {done.stderr.strip()[-500:]}")
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        if done.returncode not in {ExitCode.OK, ExitCode.SOME_FAILED}:
+            told = done.stderr.decode(errors="replace").strip()
+            raise RuntimeError(f"`senet {' '.join(arguments)}` ended with {done.returncode}: {told[-500:]}")
         if run:
             seconds.append(time.perf_counter() - start)
     return tuple(seconds)

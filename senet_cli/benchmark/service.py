@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import itertools
 import platform
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from senet_cli.classifier import find_model
 from senet_cli.engines.base import EngineRequest, Precision
 from senet_cli.errors import NothingToClassifyError
 from senet_cli.images.sources import SourceRequest
-from senet_cli.runtime import Runtime, convert, resolve_runtime
+from senet_cli.runtime import Runtime, Tell, convert, processors, resolve_runtime
 from senet_cli.settings import Settings
 from senet_cli.store.notices import Notices
 
@@ -28,8 +29,6 @@ _STARTS = 3
 _PHOTO_SIZE = (500, 375)
 """That of many photographs of ImageNet."""
 _PACKAGES = ("torch", "openvino", "numpy", "pillow")
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +78,24 @@ def benchmark(
         SenetError: no such model, device or image; a precision that the only engine asked for does not have.
     """
     _check_images(request.images)
+    runtimes = _runtimes(request, tell)
+    wanted = list(itertools.product(request.models, runtimes))
+    for name, runtime in wanted:  # what is missing shall be found before anything is measured
+        model = find_model(name, settings, downloads, runtime=runtime)
+        if runtime.engine == "openvino":
+            convert(model.weights, settings, tell)
     with tempfile.TemporaryDirectory(prefix="senet-") as folder:
         photo = _photo(Path(folder))
-        runtimes = _runtimes(request, tell)
-        for name in request.models:
-            for runtime in runtimes:
-                model = find_model(name, settings, downloads, runtime=runtime)
-                if runtime.engine == "openvino":
-                    convert(model.weights, settings, tell)
-                start = seconds_of(_predict(photo, name, runtime, settings), _STARTS)
-                measured = set()
-                for batch in request.batches:
-                    case = Case(name, runtime.engine, runtime.device, runtime.precision, batch, request.jobs)
-                    result = in_new_process(measure, case, settings, request.images)
-                    if result.batch not in measured:  # "auto" may have chosen one of the others
-                        yield Row(case, result, start)
-                    measured.add(result.batch)
+        for name, runtime in wanted:
+            start: tuple[float, ...] = ()
+            measured = set()
+            for batch in request.batches:
+                case = Case(name, runtime.engine, runtime.device, runtime.precision, batch, request.jobs)
+                result = in_new_process(measure, case, settings, request.images)
+                start = start or seconds_of(_predict(photo, name, runtime, settings), _STARTS)
+                if result.batch not in measured:  # "auto" may have chosen one of the others
+                    yield Row(case, result, start)
+                measured.add(result.batch)
 
 
 def _check_images(folder: Path | None) -> None:
@@ -123,7 +124,8 @@ def _runtimes(request: BenchmarkRequest, tell: Tell) -> list[Runtime]:
             found[runtime.engine, precision] = runtime
     for precision in request.precisions:
         if ("openvino", precision) not in found:
-            tell(f"no row for OpenVINO in {precision}: it is not installed, or cannot calculate that here")
+            device = found["torch", precision].device
+            tell(f"no row for OpenVINO in {precision} on {device}: not installed, or it cannot do that")
     return list(found.values())
 
 
@@ -146,7 +148,7 @@ def machine() -> dict[str, Any]:
             continue
     return {
         "processor": _processor(),
-        "processors": resolve_runtime("torch", "cpu", "fp32").processors,
+        "processors": processors(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": versions,

@@ -28,30 +28,38 @@ EPILOG = """Examples:
 
   senet benchmark seresnet50 seresnext50 --batch 1,4,16 --images photos/ --format json
 """
-_HEAD = ("model", "engine", "precision", "batch", "images/s", "least", "most", "ms a batch", "90 %", "99 %")
-_FEW = 10
-"""Batches; percentiles of fewer say nothing."""
+_WORDS = ("model", "engine", "device", "precision")
+_NUMBERS = ("batch", "images/s", "least", "most", "ms a batch", "90 %", "99 %")
 
 
 def benchmark(
     names: opt.NamesRequired,
     engine: Annotated[
         Literal["auto", "torch", "openvino", "all"],
-        typer.Option(help="What runs the network; all: everything that drives the device."),
+        typer.Option(
+            envvar="SENET_ENGINE", help="What runs the network; all: everything that drives the device."
+        ),
     ] = "auto",
     device: opt.DeviceOption = "auto",
     precision: Annotated[
-        str, typer.Option(metavar="fp32|bf16|fp16[,...]", help="Number formats of the network.")
-    ] = "fp32",
-    batch: Annotated[
         str,
         typer.Option(
-            metavar="auto|N[,...]", help="Images in a batch; auto: as `senet predict` would choose."
+            metavar="fp32|bf16|fp16[,...]", envvar="SENET_PRECISION", help="Number formats of the network."
+        ),
+    ] = "fp32",
+    batch_size: Annotated[
+        str,
+        typer.Option(
+            "--batch-size",
+            "--batch",
+            metavar="auto|N[,...]",
+            envvar="SENET_BATCH_SIZE",
+            help="Images in a batch; auto: as `senet predict` would choose.",
         ),
     ] = "auto,1,8,32",
     images: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Measure from these image files to predictions too."),
+        typer.Option(metavar="DIR", help="Measure from image files (the first 1000) to predictions too."),
     ] = None,
     jobs: opt.JobsOption = "auto",
     format: Annotated[  # noqa: A002 - the name of the option
@@ -70,7 +78,7 @@ def benchmark(
     is the median, beside the slowest and the fastest run.
     """
     check_device(device)
-    batches = tuple(opt.auto_or_count(part.strip()) for part in batch.split(","))
+    batches = tuple(opt.auto_or_count(part.strip()) for part in batch_size.split(","))
     precisions = tuple(_precision(part.strip()) for part in precision.split(","))
     threads = opt.decoding_threads(jobs)
     if images is not None and not images.is_dir():
@@ -92,10 +100,13 @@ def benchmark(
     )
     rows: list[Row] = []
     with open_output(output) as out, closing(DownloadNotices(quiet=quiet)) as notices:
-        for row in run(request, settings, notices, lambda text: note(text, quiet=quiet)):
-            rows.append(row)
-            note(_told(row), quiet=quiet)
-        out.write(_json(rows, machine()) if format == "json" else _table(rows, machine()))
+        try:
+            for row in run(request, settings, notices, lambda text: note(text, quiet=quiet)):
+                rows.append(row)
+                note(_told(row), quiet=quiet)
+        finally:  # what was measured before an error or Ctrl-C
+            if rows:
+                out.write(_json(rows, machine()) if format == "json" else _table(rows, machine()))
 
 
 def _precision(text: str) -> Precision:
@@ -106,48 +117,48 @@ def _precision(text: str) -> Precision:
 
 
 def _told(row: Row) -> str:
-    rate = _median(row.measured.images_per_second)
-    batch, case = row.measured.batch, row.case
-    return f"{row.measured.model}, {case.engine} {case.precision}, batch {batch}: {rate:.1f} images/s"
+    measured, case = row.measured, row.case
+    unreadable = f", {measured.unreadable} images that cannot be read" if measured.unreadable else ""
+    return (
+        f"{measured.model}, {case.engine} {case.precision}, batch {measured.batch}: "
+        f"{_rate(measured.images_per_second)} images/s{unreadable}"
+    )
 
 
 def _table(rows: list[Row], facts: dict[str, Any]) -> str:
-    head, body = list(_HEAD), [_cells(row) for row in rows]
-    if any(row.measured.decoding_images_per_second for row in rows):
-        head.append("with decoding")
-        for row, cells in zip(rows, body, strict=True):
-            cells.append(_rate(row.measured.decoding_images_per_second))
-    head += ["MB", "one photo, s"]
-    for row, cells in zip(rows, body, strict=True):
-        peak = row.measured.peak_memory
-        cells += ["" if peak is None else f"{peak / 1e6:.0f}", f"{_median(row.start_seconds):.2f}"]
+    decoding = any(row.measured.decoding_images_per_second for row in rows)
+    head = [*_WORDS, *_NUMBERS, *(["with decoding"] if decoding else []), "MB", "one photo, s"]
+    body = [_cells(row, decoding=decoding) for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
     lines = ["  ".join(_aligned(cells, widths)).rstrip() for cells in (head, *body)]
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-    lines += ["", f"{facts['processor']}, {facts['processors']} processors, {versions}, {facts['date']}"]
-    return "\n".join(lines) + "\n"
+    gpus = dict.fromkeys(row.measured.gpu for row in rows if row.measured.gpu)
+    machine = ", ".join([f"{facts['processor']}, {facts['processors']} processors", *gpus])
+    return "\n".join([*lines, "", f"{machine}, {versions}, {facts['date']}"]) + "\n"
 
 
 def _aligned(cells: list[str], widths: list[int]) -> list[str]:
     """Words to the left, numbers to the right."""
-    words = 3
     return [
-        cell.ljust(width) if number < words else cell.rjust(width)
+        cell.ljust(width) if number < len(_WORDS) else cell.rjust(width)
         for number, (cell, width) in enumerate(zip(cells, widths, strict=True))
     ]
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: Row, *, decoding: bool) -> list[str]:
     measured, case = row.measured, row.case
-    rates, (middle, *late) = measured.images_per_second, measured.batch_seconds
+    rates, peak = measured.images_per_second, measured.peak_memory
     return [
         printable(measured.model),
         case.engine,
+        case.device,
         case.precision,
         str(measured.batch),
         *(_rate([rate]) for rate in (_median(rates), min(rates), max(rates))),
-        f"{1000 * middle:.1f}",
-        *(f"{1000 * value:.1f}" if measured.batches >= _FEW else "" for value in late),
+        *("" if seconds is None else f"{1000 * seconds:.1f}" for seconds in measured.batch_seconds),
+        *([_rate(measured.decoding_images_per_second)] if decoding else []),
+        "" if peak is None else f"{peak / 1e6:.0f}",
+        f"{_median(row.start_seconds):.2f}",
     ]
 
 

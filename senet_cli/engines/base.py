@@ -19,7 +19,9 @@ EngineName = Literal["torch", "openvino"]
 EngineRequest = Literal["auto", "torch", "openvino"]
 
 _CPU_BATCH_WORK = 16e9
-"""Multiply-adds of a batch that runs fastest with both engines, see docs/benchmarks.md."""
+"""Multiply-adds of a batch: four images of SE-ResNet-50, as docs/benchmarks.md found."""
+UNLIMITED = 2**31
+"""Images in a batch, where no limit was met."""
 _MAX_BATCH = {"cpu": 64, "mps": 64, "cuda": 128}
 
 
@@ -30,11 +32,13 @@ class Engine(Protocol):
         name: for `-v`.
         device: "cpu", "cuda:0", "mps".
         streams: how many batches may be run at the same time, from threads of their own.
+        largest_batch: what the device was found to have room for; larger batches are run in parts.
     """
 
     name: EngineName
     device: str
     streams: int
+    largest_batch: int
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Pixels (N, H, W, 3), RGB 0..255, not normalised -> logits (N, classes)."""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from senet_cli.engines.base import EngineName, Precision
+from senet_cli.engines.base import UNLIMITED, EngineName, Precision
 from senet_cli.errors import DeviceError
 
 CONVERTER = 1
@@ -68,6 +68,19 @@ def calculates(precision: Precision) -> bool:
     return precision == "fp32" or _offers(import_openvino().Core(), precision)
 
 
+def check_precision(precision: Precision) -> None:
+    """Find out before any work is done.
+
+    Raises:
+        DeviceError: this processor does not calculate in that format.
+    """
+    if not calculates(precision):
+        raise DeviceError(
+            f"this processor does not calculate in {precision}",
+            "Use --precision fp32, or --engine torch.",
+        )
+
+
 def _offers(core: Any, precision: Precision) -> bool:
     return _CAPABILITIES[precision] in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
@@ -88,6 +101,7 @@ class OpenVINOEngine:
 
     name: EngineName = "openvino"
     device = "cpu"
+    largest_batch = UNLIMITED
 
     _first = threading.Lock()
     _called = False
@@ -95,12 +109,8 @@ class OpenVINOEngine:
     def __init__(
         self, network: Path, weights: Path, precision: Precision, streams: int, threads: int
     ) -> None:
+        check_precision(precision)
         core = import_openvino().Core()
-        if not _offers(core, precision):
-            raise DeviceError(
-                f"this processor does not calculate in {precision}",
-                "Use --precision fp32, or --engine torch.",
-            )
         compiled = core.compile_model(
             core.read_model(network, weights),
             "CPU",

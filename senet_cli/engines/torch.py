@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import threading
+import queue
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from senet_cli.engines.base import DeviceFacts, EngineName, Precision
+from senet_cli.engines.base import UNLIMITED, DeviceFacts, EngineName, Precision
 from senet_cli.errors import DeviceError
 from senet_cli.manifest.entries import Preprocess
 from senet_cli.models.folding import fold_batch_norms
@@ -19,7 +19,7 @@ from senet_cli.models.network import SENetwork
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _MAX_STREAMS = 8
-"""More batches at a time would take memory for little."""
+"""More batches at a time would take memory for little; the others of many processors help with these."""
 _CUDA_STREAMS = 2
 """One batch is copied while another is calculated."""
 
@@ -64,13 +64,13 @@ class TorchEngine:
         latency: bool = False,
     ) -> None:
         self.device = device
-        self.streams = _streams(device, processors, latency=latency)
+        self.streams, threads = _streams_and_threads(device, processors, latency=latency)
+        self.largest_batch = UNLIMITED
         self._dtype = _DTYPES[precision]
-        self._cuda = threading.local() if device.startswith("cuda") else None
-        self._largest = 2**31
+        self._cuda = device.startswith("cuda")
         if device == "cpu":
-            torch.set_num_threads(max(1, processors // self.streams))
-        if self._cuda is not None:  # by default convolutions would run in TF32, 10 bits of mantissa
+            torch.set_num_threads(threads)
+        if self._cuda:  # by default convolutions would run in TF32, 10 bits of mantissa
             torch.backends.cudnn.allow_tf32 = False
         fold_batch_norms(network.eval())
         with _device_errors(device):
@@ -79,6 +79,7 @@ class TorchEngine:
             shape = (1, 3, 1, 1)
             self._mean = torch.tensor(preprocess.mean, device=device).reshape(shape)
             self._std = torch.tensor(preprocess.std, device=device).reshape(shape)
+            self._cuda_streams = _cuda_streams(device, self.streams) if self._cuda else None
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Pixels (N, H, W, 3), RGB 0..255 -> logits (N, classes)."""
@@ -91,7 +92,7 @@ class TorchEngine:
     def _run(self, part: Part, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """In one go; where the device has no room for that, and from then on, in halves."""
         while True:
-            size = min(self._largest, len(pixels))
+            size = min(self.largest_batch, len(pixels))
             try:
                 return np.concatenate(
                     [self._calculate(part, pixels[i : i + size]) for i in range(0, len(pixels), size)]
@@ -99,8 +100,8 @@ class TorchEngine:
             except _OutOfMemoryError:
                 if size == 1:
                     raise
-            self._largest = min(self._largest, size // 2)
-            if self._cuda is not None:
+            self.largest_batch = min(self.largest_batch, size // 2)
+            if self._cuda:
                 torch.cuda.empty_cache()
 
     @torch.inference_mode()
@@ -109,27 +110,54 @@ class TorchEngine:
             values: NDArray[np.float32] = part(self._normalise(pixels)).float().cpu().numpy()
         return values
 
-    def _stream(self) -> contextlib.AbstractContextManager[object]:
-        """On CUDA a stream for each thread, so that their copies and calculations overlap."""
-        if self._cuda is None:
-            return contextlib.nullcontext()
-        if not hasattr(self._cuda, "stream"):
-            self._cuda.stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
-        return torch.cuda.stream(self._cuda.stream)
+    @contextlib.contextmanager
+    def _stream(self) -> Iterator[None]:
+        """On CUDA a stream of its own for each batch under way, so that copies and calculations overlap."""
+        if self._cuda_streams is None:
+            yield
+            return
+        stream = self._cuda_streams.get()
+        try:
+            with torch.cuda.stream(stream):
+                yield
+        finally:
+            self._cuda_streams.put(stream)
 
     def _normalise(self, pixels: NDArray[np.uint8]) -> Tensor:
         """As torchvision's ToTensor and Normalize, in float32; the memory stays channels-last."""
         images = torch.from_numpy(pixels)
-        if self._cuda is not None:
+        if self._cuda:
             images = images.pin_memory()
-        images = images.to(self.device, non_blocking=self._cuda is not None).permute(0, 3, 1, 2).float()
+        images = images.to(self.device, non_blocking=self._cuda).permute(0, 3, 1, 2).float()
         return images.div_(255).sub_(self._mean).div_(self._std).to(self._dtype)
 
 
-def _streams(device: str, processors: int, *, latency: bool) -> int:
+def _streams_and_threads(device: str, processors: int, *, latency: bool) -> tuple[int, int]:
+    """How many batches are calculated side by side, and on a CPU the threads of each."""
     if latency or device == "mps":
-        return 1
-    return min(processors, _MAX_STREAMS) if device == "cpu" else _CUDA_STREAMS
+        return 1, processors
+    if device != "cpu":
+        return _CUDA_STREAMS, 1
+    threads = -(-processors // _MAX_STREAMS)
+    return max(1, processors // threads), threads
+
+
+def _cuda_streams(device: str, count: int) -> queue.SimpleQueue[torch.cuda.Stream]:
+    streams: queue.SimpleQueue[torch.cuda.Stream] = queue.SimpleQueue()
+    for _ in range(count):
+        streams.put(torch.cuda.Stream(device))  # type: ignore[no-untyped-call]
+    torch.cuda.synchronize(device)  # the weights were copied on another stream
+    return streams
+
+
+def gpu_name(device: str) -> str:
+    """What the maker calls a CUDA device."""
+    return torch.cuda.get_device_name(device)
+
+
+def gpu_memory(device: str) -> int:
+    """Largest number of bytes that PyTorch has held on a CUDA device so far."""
+    return torch.cuda.max_memory_reserved(device)
 
 
 # --- what goes wrong ------------------------------------------------------------------------------

@@ -114,7 +114,8 @@ class RunFolder:
         try:
             data = torch.load(path, map_location="cpu", weights_only=True)
             log = tuple(Epoch(*row) for row in data["log"])
-            state = State(data["asked"], data["network"], data["optimiser"], log)
+            asked_then = {"teachers": []} | data["asked"]  # which older runs did not know
+            state = State(asked_then, data["network"], data["optimiser"], log)
         except OSError as error:
             raise DiskError.from_os_error(error, f"reading `{path}`") from error
         except Exception as error:  # torch's reader has no error of its own

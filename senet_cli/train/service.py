@@ -216,7 +216,7 @@ class _Run:
     ) -> None:
         self._request, self._folder, self._notices = request, folder, notices
         self._recipe, self._start, self._data = request.recipe, start, data
-        self._taught_by = [model.name for model in teachers]
+        self._taught_by = [f"{model.name} {model.sha256}" for model in teachers]
         self._labels, splits = data.labels, data.splits
         preprocess = start.architecture.preprocess
         self._train = Samples(splits.train, preprocess, augmentation(self._recipe.augment, preprocess))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from senet_cli.engines import openvino
 from senet_cli.engines.base import EngineRequest, auto_batch, resolve_engine
 from senet_cli.errors import DeviceError, UsageError
+from senet_cli.runtime import resolve_runtime
 
 
 @pytest.mark.parametrize(
@@ -32,6 +34,16 @@ def test_openvino_drives_no_other_device() -> None:
 def test_openvino_has_to_be_there() -> None:
     with pytest.raises(DeviceError, match="not installed"):
         resolve_engine("openvino", "cpu", openvino=False)
+
+
+def test_a_precision_that_the_processor_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for OpenVINO it is told before any work is done; asked for nothing, PyTorch does it."""
+    monkeypatch.setattr(openvino, "is_installed", lambda: True)
+    monkeypatch.setattr(openvino, "calculates", lambda precision: precision == "fp32")
+    assert resolve_runtime("openvino", "cpu", "fp32").engine == "openvino"
+    assert resolve_runtime("auto", "cpu", "bf16").engine == "torch"
+    with pytest.raises(DeviceError, match="bf16"):
+        resolve_runtime("openvino", "cpu", "bf16")
 
 
 def test_batches_are_smaller_for_larger_networks() -> None:

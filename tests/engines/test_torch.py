@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from senet_cli.engines.torch import TorchEngine
+from senet_cli.engines.torch import TorchEngine, _streams_and_threads
 from senet_cli.errors import DeviceError, ExitCode
 from senet_cli.manifest import load_manifest
 from senet_cli.models.folding import fold_batch_norms
@@ -47,6 +47,15 @@ def test_folded_a_network_is_the_same_function(key: str) -> None:
     assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
     inputs = two_images(33).double()
     assert_same(logits_of(folded, inputs), logits_of(network, inputs), 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("processors", "expected"),
+    [(1, (1, 1)), (2, (2, 1)), (8, (8, 1)), (9, (4, 2)), (12, (6, 2)), (64, (8, 8))],
+)
+def test_all_processors_work(processors: int, expected: tuple[int, int]) -> None:
+    assert _streams_and_threads("cpu", processors, latency=False) == expected
+    assert _streams_and_threads("cpu", processors, latency=True) == (1, processors)
 
 
 @pytest.mark.parametrize(("latency", "streams"), [(False, 2), (True, 1)])
@@ -86,6 +95,7 @@ def test_a_batch_without_room_is_halved_until_it_fits(method: str) -> None:
     seen.clear()
     getattr(engine, method)(pixels(4))
     assert seen == [2, 2]  # it does not try again what failed
+    assert engine.largest_batch == 2
 
 
 def test_one_image_without_room_is_told() -> None:
