@@ -45,7 +45,7 @@ class TorchEngine:
         device: a resolved device.
         precision: number format of weights and activations; results are float32.
         processors: that this process may use.
-        latency: True to use all of them for one batch.
+        latency: True for one batch at a time, on as many threads as PyTorch is set to.
 
     Raises:
         DeviceError: the device has no room for the network.
@@ -68,7 +68,7 @@ class TorchEngine:
         self.largest_batch = UNLIMITED
         self._dtype = _DTYPES[precision]
         self._cuda = device.startswith("cuda")
-        if device == "cpu":
+        if device == "cpu" and not latency:  # where one batch counts, PyTorch and its user decide
             torch.set_num_threads(threads)
         if self._cuda:  # by default convolutions would run in TF32, 10 bits of mantissa
             torch.backends.cudnn.allow_tf32 = False
@@ -133,9 +133,9 @@ class TorchEngine:
 
 
 def _streams_and_threads(device: str, processors: int, *, latency: bool) -> tuple[int, int]:
-    """How many batches are calculated side by side, and on a CPU the threads of each."""
+    """How many batches are calculated side by side, and the threads of each if there are several on a CPU."""
     if latency or device == "mps":
-        return 1, processors
+        return 1, 1
     if device != "cpu":
         return _CUDA_STREAMS, 1
     threads = -(-processors // _MAX_STREAMS)

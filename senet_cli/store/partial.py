@@ -174,13 +174,28 @@ def _adopt_largest(folder: Path, key: str, own: Path, *, locked: bool) -> None:
             if own.exists():
                 remove_partial(path)
             else:
-                path.rename(own)
-                _note(path).rename(_note(own))
+                _take(path, own)
     for note in folder.glob(f"{key}.*.part.json"):
         path = note.with_suffix("")
         if _size(path) < 0 and _abandoned(path, locked=locked):
             with contextlib.suppress(OSError):
                 note.unlink()
+
+
+def _take(path: Path, own: Path) -> None:
+    """Rename a file and its note so that, killed at any moment, the file has its note beside it."""
+    old, new = _note(path), _note(own)
+    with contextlib.suppress(OSError):  # no note, or a file system without hard links
+        new.hardlink_to(old)
+    try:
+        path.rename(own)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+    if new.exists():
+        old.unlink(missing_ok=True)
+    else:
+        old.rename(new)
 
 
 def _size(path: Path) -> int:

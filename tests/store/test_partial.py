@@ -273,6 +273,40 @@ def test_another_process_is_faster(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert contents(folder) == set()
 
 
+class Killed(BaseException):
+    """Nothing of ours catches it, as nothing catches SIGKILL."""
+
+
+@pytest.mark.parametrize("moment", range(6))
+def test_killed_while_it_changes_hands_a_file_keeps_its_note(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    """Before and after each of the three steps."""
+    leave_behind(folder.parent, b"some", url=ORIGIN.url, validator=ORIGIN.validator)
+    moments = iter(range(6))
+
+    def step(original: Callable[..., object]) -> Callable[..., object]:
+        def run(*arguments: object, **options: object) -> object:
+            if next(moments, None) == moment:
+                raise Killed
+            result = original(*arguments, **options)
+            if next(moments, None) == moment:
+                raise Killed
+            return result
+
+        return run
+
+    with monkeypatch.context() as patch:
+        for name in ("hardlink_to", "rename", "unlink"):
+            patch.setattr(Path, name, step(getattr(Path, name)))
+        with pytest.raises(Killed), claimed(folder, SHA256, locked=True):
+            pass
+    (path,) = folder.glob(f"{SHA256}.*.part")
+    assert partial._read_origin(path) == ORIGIN
+    with claimed(folder, SHA256, locked=True) as mine:
+        assert (mine.size, mine.origin) == (4, ORIGIN)
+
+
 @pytest.mark.parametrize("note", ["", "[]", "{}", '{"url": 1}', "\0", '{"url": "u", "validator": []}'])
 def test_a_damaged_note_does_not_matter(folder: Path, note: str) -> None:
     path = leave_behind(folder.parent, b"some", url=ORIGIN.url)
