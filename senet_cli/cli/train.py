@@ -80,8 +80,11 @@ def train(
         ),
     ] = 0,
     augment: Annotated[
-        Literal["standard", "scale", "none"],
-        typer.Option(help="standard: shift and mirror; scale: also zoom, light and colour."),
+        Literal["standard", "scale", "cutmix", "none"],
+        typer.Option(
+            help="standard: shift and mirror; scale: also zoom, light and colour; cutmix: also patches of "
+            "other images."
+        ),
     ] = "standard",
     batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Images for one step.")] = 128,
     lr: Annotated[

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from senet_cli.errors import DivergedError, UsageError
 from senet_cli.models.network import SENetwork
+from senet_cli.train.mixing import CutMix
 from senet_cli.train.pixels import PixelNetwork
 from senet_cli.train.recipe import Recipe, TrainPrecision
 from senet_cli.train.samples import Batch
@@ -64,6 +65,7 @@ class Trainer:
         self.recipe = recipe
         self.network, self._logits, self._device = pixels.network, pixels.logits, pixels.device
         self._teachers = teachers
+        self._mix = CutMix(pixels.network.spec.classes) if recipe.augment == "cutmix" else None
         self.unreadable: list[str] = []
         _freeze(self.network, recipe.freeze)
         self.optimiser = torch.optim.SGD(
@@ -93,17 +95,19 @@ class Trainer:
                 continue
             for group in self.optimiser.param_groups:
                 group["lr"] = self.recipe.rate_at(first_step + number, steps)
-            targets = wanted.to(self._device)
-            logits = self._logits(pixels, self.recipe.precision)
+            seen, shown = self._mix(pixels, wanted) if self._mix else (pixels, wanted)
+            targets = shown.to(self._device)
+            logits = self._logits(seen, self.recipe.precision)
             loss = functional.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
-            loss = self._teachers.loss(logits, pixels, loss)
+            loss = self._teachers.loss(logits, seen, loss)
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
             total += float(loss.detach()) * len(targets)
             if not math.isfinite(total):
                 raise DivergedError(f"the loss is {total} at step {first_step + number}", _SLOWER)
-            right += int((logits.argmax(1) == targets).sum())
+            largest = targets if targets.ndim == 1 else targets.argmax(1)
+            right += int((logits.argmax(1) == largest).sum())
             done += len(targets)
             progress(done)
         if not done:

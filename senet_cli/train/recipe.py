@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-Augment = Literal["standard", "scale", "none"]
+Augment = Literal["standard", "scale", "cutmix", "none"]
 TrainPrecision = Literal["fp32", "bf16"]
 
 _SCRATCH_RATE, _FINE_TUNING_RATE = 0.1, 0.01
@@ -24,7 +24,8 @@ class Recipe:
         rate: highest learning rate, reached after the warm-up.
         seed: of the initial weights, the order of the images and their augmentation.
         augment: "standard" shifts by up to an eighth and mirrors small images and takes random crops of large
-            ones; "scale" also zooms in and out and changes light and colour; "none" changes nothing.
+            ones; "scale" also zooms in and out and changes light and colour; "cutmix" also lays patches of
+            images over others; "none" changes nothing.
         precision: of the forward and backward pass; weights and their updates are float32.
         freeze: the stem and this many stages keep their weights; 0 trains all.
         momentum: of SGD, Nesterov's.

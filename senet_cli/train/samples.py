@@ -107,8 +107,8 @@ def augmentation(kind: Augment, preprocess: Preprocess) -> Transform | None:
     """The transform of a recipe; see `Recipe.augment`."""
     if kind == "none":
         return None
-    steps = [transforms.RandomHorizontalFlip(), _Framing(preprocess, zoom=kind == "scale")]
-    if kind == "scale":
+    steps = [transforms.RandomHorizontalFlip(), _Framing(preprocess, zoom=kind != "standard")]
+    if kind != "standard":
         light = transforms.ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3)
         steps.append(transforms.RandomApply([light], 0.5))
     transform: Transform = transforms.Compose(steps)

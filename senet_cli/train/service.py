@@ -21,7 +21,7 @@ from senet_cli.manifest import Architecture, Checkpoint, Licence, Metric, Prepro
 from senet_cli.manifest.entries import OWN_RUN, EntryName
 from senet_cli.manifest.parse import is_name
 from senet_cli.models.network import SENetwork, build_network
-from senet_cli.runtime import load_weights
+from senet_cli.runtime import load_weights, resolve_runtime, start_engine
 from senet_cli.settings import Settings
 from senet_cli.store.notices import Notices
 from senet_cli.train.folder import RunFolder, State
@@ -95,10 +95,14 @@ def train(
     with unpacked(request.data) as data:
         data_set = _DataSet.read(data, request.recipe.seed)
         start = _start(request, settings, downloads)
-        teachers = [
-            _teacher(name, start.architecture.preprocess, data_set.labels, settings, downloads)
-            for name in request.teachers
-        ]
+        teachers = _teachers(
+            [
+                _teacher(name, start.architecture.preprocess, data_set.labels, settings, downloads)
+                for name in request.teachers
+            ],
+            request,
+            settings,
+        )
         folder.prepare()
         with folder.locked():
             return _Run(request, start, teachers, data_set, folder, notices).go()
@@ -192,11 +196,18 @@ def _network(start: _Start, labels: LabelSet) -> SENetwork:
     return trained.train()
 
 
-def _teachers(models: Sequence[Model], request: TrainRequest) -> Teachers:
-    networks = [
-        PixelNetwork(load_weights(model.weights), model.preprocess, request.device) for model in models
-    ]
-    return Teachers(networks, request.recipe.precision)
+def _teachers(models: Sequence[Model], request: TrainRequest, settings: Settings) -> Teachers:
+    """They run as they do for `senet predict`, which is faster than a network that is trained."""
+    if not models:
+        return Teachers()
+    precision = request.recipe.precision
+    runtime = resolve_runtime("auto", request.device, precision, latency=True)
+    engines = [start_engine(model.weights, runtime, settings, _ignore)[0] for model in models]
+    return Teachers(engines, [f"{model.name} {model.sha256}" for model in models])
+
+
+def _ignore(_: str) -> None:
+    pass
 
 
 # --- the run --------------------------------------------------------------------------------------
@@ -209,21 +220,21 @@ class _Run:
         self,
         request: TrainRequest,
         start: _Start,
-        teachers: Sequence[Model],
+        teachers: Teachers,
         data: _DataSet,
         folder: RunFolder,
         notices: TrainNotices,
     ) -> None:
         self._request, self._folder, self._notices = request, folder, notices
         self._recipe, self._start, self._data = request.recipe, start, data
-        self._taught_by = [f"{model.name} {model.sha256}" for model in teachers]
+        self._taught_by = teachers.names
         self._labels, splits = data.labels, data.splits
         preprocess = start.architecture.preprocess
         self._train = Samples(splits.train, preprocess, augmentation(self._recipe.augment, preprocess))
         self._held_back = Samples(splits.held_back or Labelled(splits.train.classes, ()), preprocess)
         torch.manual_seed(self._recipe.seed)
         network = PixelNetwork(_network(start, self._labels), preprocess, request.device)
-        self._trainer = Trainer(network, _teachers(teachers, request), self._recipe)
+        self._trainer = Trainer(network, teachers, self._recipe)
         self._log: tuple[Epoch, ...] = ()
 
     def go(self) -> Checkpoint:

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from senet_cli.train.pixels import PixelNetwork
-from senet_cli.train.recipe import TrainPrecision
+from senet_cli.engines.base import Engine
 
-_TEMPERATURE = 4.0
+_TEMPERATURE = 2.0
 _SHARE = 0.9
 """Of the loss; the labels have the rest."""
 
@@ -20,12 +19,12 @@ class Teachers:
     """Trained networks whose mean answer is learned from.
 
     Args:
-        networks: with classes, their order and input size as the network that learns has them.
-        precision: they calculate in.
+        engines: they run networks with classes and input size as the network that learns has them.
+        names: of these networks, with their digests.
     """
 
-    def __init__(self, networks: Sequence[PixelNetwork], precision: TrainPrecision) -> None:
-        self._networks, self._precision = networks, precision
+    def __init__(self, engines: Sequence[Engine] = (), names: Sequence[str] = ()) -> None:
+        self._engines, self.names = engines, list(names)
 
     def loss(self, logits: Tensor, pixels: Tensor, labels_loss: Tensor) -> Tensor:
         """The whole loss of a batch; without teachers that of the labels.
@@ -35,14 +34,14 @@ class Teachers:
             pixels: what it saw, uint8 (N, 3, crop, crop).
             labels_loss: scalar.
         """
-        if not self._networks:
+        if not self._engines:
             return labels_loss
         learned = functional.log_softmax(logits / _TEMPERATURE, 1)
-        distance = functional.kl_div(learned, self._answer(pixels), reduction="batchmean")
+        distance = functional.kl_div(learned, self._answer(pixels).to(logits.device), reduction="batchmean")
         return _SHARE * _TEMPERATURE**2 * distance + (1 - _SHARE) * labels_loss
 
-    @torch.no_grad()
     def _answer(self, pixels: Tensor) -> Tensor:
         """Mean of the softened probabilities, (N, classes)."""
-        answers = [network.logits(pixels, self._precision) for network in self._networks]
+        images = pixels.permute(0, 2, 3, 1).contiguous().numpy()
+        answers = [torch.from_numpy(engine.logits(images)) for engine in self._engines]
         return torch.stack([functional.softmax(logits / _TEMPERATURE, 1) for logits in answers]).mean(0)
