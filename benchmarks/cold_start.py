@@ -9,15 +9,13 @@ commands take turns, so that a machine that gets slower does so for all. Prints 
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-from published import MODEL, random_checkpoint
+from published import MODEL, SENET, warm_model
 
 TIMM = """
 import sys, timm, torch
@@ -35,20 +33,15 @@ def main() -> None:
     parser.add_argument("photo", type=Path)
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        weights = random_checkpoint(folder)
-        os.environ |= {"SENET_CACHE": str(folder / "cache"), "SENET_MANIFEST": str(folder / "manifest.json")}
-        senet = [sys.executable, "-m", "senet_cli"]
-        run([*senet, "warm", MODEL])
-        predict = [*senet, "predict", str(options.photo), "-m", MODEL, "--device", "cpu", "-v"]
+    with warm_model() as weights:
+        predict = [*SENET, "predict", str(options.photo), "-m", MODEL, "--device", "cpu", "-v"]
         commands = {
             "`senet predict PHOTO`": predict,
             "`senet predict PHOTO --engine torch`": [*predict, "--engine", "torch"],
             "timm script": [sys.executable, "-c", TIMM, str(weights), str(options.photo)],
             '`python -c "import torch"`': [sys.executable, "-c", "import torch"],
-            "`senet --help`": [*senet, "--help"],
-            "`senet list`": [*senet, "list"],
+            "`senet --help`": [*SENET, "--help"],
+            "`senet list`": [*SENET, "list"],
         }
         assert "note: openvino on cpu, fp32" in run(predict)
         assert "note: torch on cpu, fp32" in run(commands["`senet predict PHOTO --engine torch`"])

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from published import MODEL, random_checkpoint
+from published import MODEL, SENET, warm_model
 
 COUNTS = (20, 200, 2000)
 MEASURE = """
@@ -31,24 +29,19 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     options = parser.parse_args()
     photos = sorted(str(path.resolve()) for path in options.photos.iterdir())
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        random_checkpoint(folder)
-        os.environ |= {"SENET_CACHE": str(folder / "cache"), "SENET_MANIFEST": str(folder / "manifest.json")}
-        senet = [sys.executable, "-m", "senet_cli"]
-        subprocess.run([*senet, "warm", MODEL, "-q"], check=True, stdout=subprocess.DEVNULL)
+    with warm_model() as weights:
         print(f"| | {' | '.join(f'{count:,} photographs' for count in COUNTS)} |")
         print(f"|---|{'---:|' * len(COUNTS)}")
         for engine in ("openvino", "torch"):
-            cells = [megabytes(peak(senet, engine, photos, count, folder)) for count in COUNTS]
+            cells = [megabytes(peak(engine, photos, count, weights.parent)) for count in COUNTS]
             print(f"| `--engine {engine}` | {' | '.join(cells)} |", flush=True)
 
 
-def peak(senet: list[str], engine: str, photos: list[str], count: int, folder: Path) -> int:
+def peak(engine: str, photos: list[str], count: int, folder: Path) -> int:
     """Bytes."""
     names = folder / "names.txt"
     names.write_text("".join(f"{path}\n" for path in itertools.islice(itertools.cycle(photos), count)))
-    command = [*senet, "predict", "--from-file", str(names), "-m", MODEL, "--device", "cpu", "-q"]
+    command = [*SENET, "predict", "--from-file", str(names), "-m", MODEL, "--device", "cpu", "-q"]
     command += ["--engine", engine, "-o", str(folder / "out.jsonl")]
     measure = [sys.executable, "-c", MEASURE, *command]
     told = subprocess.run(measure, check=True, capture_output=True, text=True).stdout

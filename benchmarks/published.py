@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,7 +25,25 @@ GFLOP = 7.74
 """Of one image at 224x224, two for each multiply-add."""
 
 
-def random_checkpoint(folder: Path) -> Path:
+SENET = (sys.executable, "-m", "senet_cli")
+
+
+def senet(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*SENET, *arguments], check=True, capture_output=True, text=True)
+
+
+@contextmanager
+def warm_model() -> Iterator[Path]:
+    """The file of `MODEL`, in a folder for this time; every `senet` knows it, and has converted it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        weights = _random_checkpoint(folder)
+        os.environ |= {"SENET_CACHE": str(folder / "cache"), "SENET_MANIFEST": str(folder / "manifest.json")}
+        senet("warm", MODEL)
+        yield weights
+
+
+def _random_checkpoint(folder: Path) -> Path:
     """The file, and beside it `manifest.json`, by which senet finds it."""
     checkpoint = load_manifest().checkpoint(MODEL)
     torch.manual_seed(0)

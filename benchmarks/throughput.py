@@ -14,13 +14,11 @@ import argparse
 import functools
 import importlib.util
 import json
-import os
 import re
 import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import timm
 import torch
-from published import GFLOP, MODEL, random_checkpoint
+from published import GFLOP, MODEL, senet, warm_model
 
 from senet_cli.engines.openvino import import_openvino
 
@@ -45,27 +43,18 @@ def main() -> None:
     parser.add_argument("--timm-script", type=Path, required=True)
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        weights = random_checkpoint(folder)
-        os.environ |= {"SENET_CACHE": str(folder / "cache"), "SENET_MANIFEST": str(folder / "manifest.json")}
-        senet("warm", MODEL)
-        print(whole_processes(options.photos, options.timm_script, weights, folder, options.runs), flush=True)
-        print(engines_alone(weights, folder), flush=True)
+    with warm_model() as weights:
+        print(whole_processes(options.photos, options.timm_script, weights, options.runs), flush=True)
+        print(engines_alone(weights), flush=True)
         print(with_decoding(options.photos), flush=True)
         print(loaded(options.photos))
-
-
-def senet(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "senet_cli", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True)
 
 
 # --- whole processes ----------------------------------------------------------------------------
 
 
-def whole_processes(photos: Path, script: Path, weights: Path, folder: Path, runs: int) -> str:
-    results = folder / "results.jsonl"
+def whole_processes(photos: Path, script: Path, weights: Path, runs: int) -> str:
+    results = weights.parent / "results.jsonl"
     predict = ["predict", str(photos), "-m", MODEL, "--device", "cpu", "-v", "-o", str(results)]
 
     def classify(*options: str) -> Callable[[], None]:
@@ -89,7 +78,7 @@ def whole_processes(photos: Path, script: Path, weights: Path, folder: Path, run
             "--topk",
             "5",
         ]
-        command += ["--results-dir", str(folder / "timm"), "--no-console-results"]
+        command += ["--results-dir", str(weights.parent / "timm"), "--no-console-results"]
         return functools.partial(subprocess.run, command, check=True, capture_output=True)
 
     best = min(TIMM_BATCHES, key=lambda batch: seconds_of(timm_script(batch)))
@@ -132,7 +121,7 @@ def capabilities() -> list[str]:
 # --- engines alone ------------------------------------------------------------------------------
 
 
-def engines_alone(weights: Path, folder: Path) -> str:
+def engines_alone(weights: Path) -> str:
     """Images a second at each batch size, and as part of what the convolutions' peak would allow."""
     lines = [
         "The engine alone, images/s",
@@ -143,7 +132,7 @@ def engines_alone(weights: Path, folder: Path) -> str:
     for precision in ("fp32", "bf16") if "BF16" in capabilities() else ("fp32",):
         peak = convolution_peak(torch.float32 if precision == "fp32" else torch.bfloat16)
         limit = peak / GFLOP
-        rows = {name: list(rates) for name, rates in engines(precision, weights, folder)}
+        rows = {name: list(rates) for name, rates in engines(precision, weights)}
         for name, rates in rows.items():
             cells = " | ".join(f"{rate:.1f}" for rate in rates)
             lines.append(f"| {name}, {precision} | {cells} | {max(rates) / limit:.2f} |")
@@ -154,7 +143,7 @@ def engines_alone(weights: Path, folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def engines(precision: str, weights: Path, folder: Path) -> Iterator[tuple[str, Iterator[float]]]:
+def engines(precision: str, weights: Path) -> Iterator[tuple[str, Iterator[float]]]:
     names = {"openvino": "senet, OpenVINO", "torch": "senet, PyTorch"}
     for engine, name in names.items():
         batches = ",".join(map(str, BATCHES))
@@ -169,7 +158,7 @@ def engines(precision: str, weights: Path, folder: Path) -> Iterator[tuple[str, 
     yield "timm's network, PyTorch", (torch_eager(precision, weights, batch) for batch in BATCHES)
     installed = all(map(importlib.util.find_spec, ("onnxruntime", "onnxscript")))
     if precision == "fp32" and installed:
-        yield "ONNX Runtime", (onnx_runtime(weights, folder, batch) for batch in BATCHES)
+        yield "ONNX Runtime", (onnx_runtime(weights, batch) for batch in BATCHES)
 
 
 def benchmark_app(precision: str, batch: int) -> float:
@@ -190,10 +179,10 @@ def torch_eager(precision: str, weights: Path, batch: int) -> float:
         return batch * calls_per_second(lambda: network(images))
 
 
-def onnx_runtime(weights: Path, folder: Path, batch: int) -> float:
+def onnx_runtime(weights: Path, batch: int) -> float:
     import onnxruntime  # noqa: PLC0415 - may not be installed
 
-    path = folder / "network.onnx"
+    path = weights.with_suffix(".onnx")
     if not path.exists():
         network = timm.create_model("legacy_seresnet50", checkpoint_path=str(weights)).eval()
         shapes = {"x": {0: torch.export.Dim("batch")}}

@@ -24,7 +24,7 @@ from senet_cli.engines.base import (
     resolve_engine,
 )
 from senet_cli.engines.drivers import may_have_gpu
-from senet_cli.errors import DiskError
+from senet_cli.errors import DeviceError, DiskError
 from senet_cli.manifest import Preprocess
 from senet_cli.models.layouts import find_layout
 from senet_cli.settings import Settings
@@ -98,10 +98,13 @@ def resolve_runtime(
     else:
         resolved = resolve_device(device, _facts(device))
     name = resolve_engine(engine, resolved, openvino=openvino.is_installed())
-    if engine == "auto" and name == "openvino" and not openvino.calculates(precision):
+    if name == "openvino" and not openvino.calculates(precision):
+        if engine == "openvino":
+            raise DeviceError(
+                f"this processor does not calculate in {precision}",
+                "Use --precision fp32, or --engine torch.",
+            )
         name = "torch"
-    if name == "openvino":
-        openvino.check_precision(precision)
     return Runtime(name, resolved, precision, processors(), latency)
 
 

@@ -17,7 +17,7 @@ from senet_cli.cli.downloads import DownloadNotices
 from senet_cli.engines.base import PRECISIONS, Precision, check_device
 from senet_cli.errors import UsageError
 from senet_cli.writers.base import open_output
-from senet_cli.writers.text import encodable_json, printable
+from senet_cli.writers.text import columns, encodable_json, printable
 
 if TYPE_CHECKING:
     from senet_cli.benchmark.service import Row
@@ -62,12 +62,8 @@ def benchmark(
         typer.Option(metavar="DIR", help="Measure from image files (the first 1000) to predictions too."),
     ] = None,
     jobs: opt.JobsOption = "auto",
-    format: Annotated[  # noqa: A002 - the name of the option
-        Literal["table", "json"], typer.Option(help="How the result is written.")
-    ] = "table",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the result there.")
-    ] = None,
+    format: opt.ReportFormatOption = "table",  # noqa: A002 - the name of the option
+    output: opt.ReportOption = None,
     manifest: opt.ManifestOption = None,
     offline: opt.OfflineOption = False,
     quiet: opt.QuietOption = False,
@@ -129,20 +125,11 @@ def _table(rows: list[Row], facts: dict[str, Any]) -> str:
     decoding = any(row.measured.decoding_images_per_second for row in rows)
     head = [*_WORDS, *_NUMBERS, *(["with decoding"] if decoding else []), "MB", "one photo, s"]
     body = [_cells(row, decoding=decoding) for row in rows]
-    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
-    lines = ["  ".join(_aligned(cells, widths)).rstrip() for cells in (head, *body)]
+    numeric = [title not in _WORDS for title in head]
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     gpus = dict.fromkeys(row.measured.gpu for row in rows if row.measured.gpu)
     machine = ", ".join([f"{facts['processor']}, {facts['processors']} processors", *gpus])
-    return "\n".join([*lines, "", f"{machine}, {versions}, {facts['date']}"]) + "\n"
-
-
-def _aligned(cells: list[str], widths: list[int]) -> list[str]:
-    """Words to the left, numbers to the right."""
-    return [
-        cell.ljust(width) if number < len(_WORDS) else cell.rjust(width)
-        for number, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
+    return f"{columns([head, *body], numeric)}\n{machine}, {versions}, {facts['date']}\n"
 
 
 def _cells(row: Row, *, decoding: bool) -> list[str]:

@@ -15,7 +15,7 @@ from senet_cli.describe import architecture_facts, checkpoint_facts, checkpoint_
 from senet_cli.manifest import find_checkpoint, load_manifest
 from senet_cli.store.cache import Cache
 from senet_cli.writers.base import Output, open_output
-from senet_cli.writers.text import encodable_json, printable
+from senet_cli.writers.text import columns, encodable_json, printable
 
 _TABLE_COLUMNS = ("name", "default", "top1", "size", "params_M", "GMACs", "MB", "cached")
 """What fits a terminal; tsv and json have everything."""
@@ -81,12 +81,8 @@ def _write(facts: Sequence[dict[str, Any]], style: ListFormat, out: Output) -> N
         out.write("".join("\t".join(row) + "\n" for row in [head, *rows]))
         return
     titles = [key.replace("_", " ") for key in head]
-    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
     numeric = [all(isinstance(fact[key], int | float | None) for fact in facts) for key in head]
-    for row in [titles, *rows]:
-        cells = zip(row, widths, numeric, strict=True)
-        aligned = (cell.rjust(width) if right else cell.ljust(width) for cell, width, right in cells)
-        out.write("  ".join(aligned).rstrip() + "\n")
+    out.write(columns([titles, *rows], numeric))
 
 
 def _for_table(fact: dict[str, Any]) -> dict[str, Any]:

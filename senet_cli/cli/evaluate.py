@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -70,12 +70,8 @@ def evaluate(
     precision: opt.PrecisionOption = "fp32",
     batch_size: opt.BatchSizeOption = "auto",
     jobs: opt.JobsOption = "auto",
-    format: Annotated[  # noqa: A002 - the name of the option
-        Literal["table", "json"], typer.Option(help="How the result is written.")
-    ] = "table",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the result there.")
-    ] = None,
+    format: opt.ReportFormatOption = "table",  # noqa: A002 - the name of the option
+    output: opt.ReportOption = None,
     manifest: opt.ManifestOption = None,
     offline: opt.OfflineOption = False,
     quiet: opt.QuietOption = False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -76,6 +76,12 @@ PrecisionOption = Annotated[
 ]
 BatchSizeOption = Annotated[
     str, typer.Option(metavar="auto|N", envvar="SENET_BATCH_SIZE", help="Images in a batch.")
+]
+ReportFormatOption = Annotated[
+    Literal["table", "json"], typer.Option("--format", help="How the result is written.")
+]
+ReportOption = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the result there.")
 ]
 JobsOption = Annotated[
     str,

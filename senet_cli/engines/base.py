@@ -19,7 +19,7 @@ EngineName = Literal["torch", "openvino"]
 EngineRequest = Literal["auto", "torch", "openvino"]
 
 _CPU_BATCH_WORK = 16e9
-"""Multiply-adds of a batch: four images of SE-ResNet-50, as docs/benchmarks.md found."""
+"""Multiply-adds of a batch: four images of SE-ResNet-50, OpenVINO's best in docs/benchmarks.md."""
 UNLIMITED = 2**31
 """Images in a batch, where no limit was met."""
 _MAX_BATCH = {"cpu": 64, "mps": 64, "cuda": 128}

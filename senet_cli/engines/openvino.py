@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from senet_cli.engines.base import UNLIMITED, EngineName, Precision
-from senet_cli.errors import DeviceError
 
 CONVERTER = 1
 """Version of what `openvino_convert` makes; older conversions are made anew."""
@@ -65,24 +64,10 @@ def _hidden(package: str) -> Iterator[None]:
 
 def calculates(precision: Precision) -> bool:
     """True if this processor calculates in that format; others would be replaced without a word."""
-    return precision == "fp32" or _offers(import_openvino().Core(), precision)
-
-
-def check_precision(precision: Precision) -> None:
-    """Find out before any work is done.
-
-    Raises:
-        DeviceError: this processor does not calculate in that format.
-    """
-    if not calculates(precision):
-        raise DeviceError(
-            f"this processor does not calculate in {precision}",
-            "Use --precision fp32, or --engine torch.",
-        )
-
-
-def _offers(core: Any, precision: Precision) -> bool:
-    return _CAPABILITIES[precision] in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if precision == "fp32":
+        return True
+    offered = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return _CAPABILITIES[precision] in offered
 
 
 class OpenVINOEngine:
@@ -91,12 +76,9 @@ class OpenVINOEngine:
     Args:
         network: the network's description (XML); pixels (N, H, W, 3) uint8 in, logits and features out.
         weights: its weights, float32.
-        precision: number format of the calculation; results are float32.
+        precision: one that this processor `calculates` in; results are float32.
         streams: batches that are calculated side by side, one thread each; 1 takes all threads for one batch.
         threads: processors to use.
-
-    Raises:
-        DeviceError: this processor does not calculate in that precision.
     """
 
     name: EngineName = "openvino"
@@ -109,7 +91,6 @@ class OpenVINOEngine:
     def __init__(
         self, network: Path, weights: Path, precision: Precision, streams: int, threads: int
     ) -> None:
-        check_precision(precision)
         core = import_openvino().Core()
         compiled = core.compile_model(
             core.read_model(network, weights),

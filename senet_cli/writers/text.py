@@ -1,8 +1,9 @@
-"""Text from outside (file names, manifests, servers) on its way out."""
+"""Text on its way out: harmless though it came from outside (file names, servers), rows in columns."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -17,3 +18,14 @@ def printable(text: str) -> str:
 def encodable_json(text: str) -> str:
     """JSON whose lone surrogates (bytes of odd file names) are escapes, as Python reads them back."""
     return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def columns(rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:
+    """Rows of cells as lines, two spaces between the columns, those with numbers aligned to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = zip(row, widths, numeric, strict=True)
+        aligned = (cell.rjust(width) if right else cell.ljust(width) for cell, width, right in cells)
+        lines.append("  ".join(aligned).rstrip() + "\n")
+    return "".join(lines)
