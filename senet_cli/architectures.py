@@ -15,13 +15,16 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Conv:
-    """A convolution without bias, followed by batch norm.
+    """A convolution without bias, with its batch norm.
 
     Args:
         in_channels, out_channels: channels before and after.
         kernel: side of the square kernel, odd; the padding is `kernel // 2`.
         stride: 1 or 2.
         groups: number of groups (cardinality).
+        pooled: where an average pool of 2x2 halves the map in place of a stride: "before" the convolution
+            (an odd last row or column is averaged with what there is of it), or "after" its ReLU (it is left
+            out).
     """
 
     in_channels: int
@@ -29,6 +32,7 @@ class Conv:
     kernel: int
     stride: int = 1
     groups: int = 1
+    pooled: Literal["before", "after"] | None = None
 
     @property
     def padding(self) -> int:
@@ -36,7 +40,13 @@ class Conv:
         return self.kernel // 2
 
     def out_size(self, size: int) -> int:
-        """Side of the output map for an input map of side `size`."""
+        """Side of the map that follows on an input map of side `size`."""
+        side = self.side(size)
+        return side // 2 if self.pooled == "after" else side
+
+    def side(self, size: int) -> int:
+        """Side of the map that the convolution itself gives."""
+        size = -(-size // 2) if self.pooled == "before" else size
         return (size + 2 * self.padding - self.kernel) // self.stride + 1
 
     @property
@@ -73,7 +83,22 @@ class DeepStem:
         return (Conv(in_channels, first, 3, 2), Conv(first, second, 3), Conv(second, third, 3))
 
 
-Stem = ConvStem | DeepStem
+@dataclass(frozen=True, slots=True)
+class PoollessStem:
+    """A deep stem whose fourth 3x3 convolution, with stride 2, stands for the pool (ResNet-RS).
+
+    Source: Bello et al., arXiv 2103.07579, section 3.
+    """
+
+    channels: tuple[int, int, int]
+
+    def convs(self, in_channels: int) -> tuple[Conv, ...]:
+        """Convolutions from the image, each followed by batch norm and ReLU."""
+        last = self.channels[-1]
+        return (*DeepStem(self.channels).convs(in_channels), Conv(last, last, 3, 2))
+
+
+Stem = ConvStem | DeepStem | PoollessStem
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +116,18 @@ class StemPool:
         """Side of the output map."""
         span = size + 2 * self.padding - 3
         return (-(-span // 2) if self.ceil_mode else span // 2) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class AverageStemPool:
+    """2x2 average pool: the stem pool of anti-aliased networks (timm's "aa")."""
+
+    def out_size(self, size: int) -> int:
+        """Side of the output map."""
+        return size // 2
+
+
+Pool = StemPool | AverageStemPool
 
 
 # --- residual blocks ----------------------------------------------------------------------------
@@ -162,7 +199,95 @@ class SENetBottleneck:
         )
 
 
-Block = BasicBlock | Bottleneck | SENetBottleneck
+@dataclass(frozen=True, slots=True)
+class AntiAliasedBottleneck:
+    """A bottleneck that halves the map by a 2x2 average pool behind its 3x3 convolution (timm's "aa").
+
+    Args:
+        cardinality, base_width: as in `Bottleneck`.
+    """
+
+    cardinality: int = 1
+    base_width: int = 64
+
+    expansion = 4
+    relu_before_se = False
+
+    def convs(self, in_channels: int, width: int, stride: int) -> tuple[Conv, ...]:
+        """Convolutions of the residual branch, none with a stride."""
+        first, second, third = Bottleneck(self.cardinality, self.base_width).convs(in_channels, width, 1)
+        return (first, replace(second, pooled="after") if stride == 2 else second, third)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceBatchBottleneck:
+    """A bottleneck whose first norm is an instance norm on one half of the channels (IBN-a).
+
+    Source: Pan et al., arXiv 1807.09441, figure 3 (a).
+
+    Args:
+        stages: the first so many stages have it; batch norms stand in the others.
+    """
+
+    stages: int = 3
+
+    expansion = 4
+    relu_before_se = False
+
+    def convs(self, in_channels: int, width: int, stride: int) -> tuple[Conv, ...]:
+        """Convolutions of the residual branch; the 3x3 carries the stride."""
+        return Bottleneck().convs(in_channels, width, stride)
+
+
+@dataclass(frozen=True, slots=True)
+class PreActivation:
+    """A block with batch norm and ReLU before each convolution and nothing behind the sum.
+
+    Where the block changes size or channels, its shortcut is a bare convolution of what the first ReLU gives.
+    Source: He et al., arXiv 1603.05027, figure 4 (e).
+
+    Args:
+        block: whose convolutions they are.
+        final_norm: True for a batch norm and ReLU behind the last block.
+    """
+
+    block: BasicBlock | Bottleneck
+    final_norm: bool = True
+
+    relu_before_se = False
+
+    @property
+    def expansion(self) -> int:
+        """Channels of the sum for each of the stage's width."""
+        return self.block.expansion
+
+    def convs(self, in_channels: int, width: int, stride: int) -> tuple[Conv, ...]:
+        """Convolutions of the residual branch."""
+        return self.block.convs(in_channels, width, stride)
+
+
+Block = (
+    BasicBlock
+    | Bottleneck
+    | SENetBottleneck
+    | AntiAliasedBottleneck
+    | InstanceBatchBottleneck
+    | PreActivation
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PooledShortcut:
+    """Projection by a 2x2 average pool, where the size changes, and a 1x1 convolution (timm's "d" and "t").
+
+    Source: He et al., arXiv 1812.01187, figure 2 (c).
+    """
+
+    def conv(self, in_channels: int, out_channels: int, stride: int) -> Conv | None:
+        """The projection, or None where the identity fits."""
+        if stride == 1 and in_channels == out_channels:
+            return None
+        return Conv(in_channels, out_channels, 1, pooled="before" if stride == 2 else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,12 +350,25 @@ class BlockShape:
     block: int
     convs: tuple[Conv, ...]
     shortcut: Conv | None
-    relu_before_se: bool
+    kind: Block
 
     @property
     def out_channels(self) -> int:
         """Channels of the sum."""
         return self.convs[-1].out_channels
+
+    @property
+    def instance_norm(self) -> bool:
+        """True if the first norm is an instance norm on one half of the channels."""
+        return isinstance(self.kind, InstanceBatchBottleneck) and self.stage <= self.kind.stages
+
+    @property
+    def normalised(self) -> int:
+        """Channels that pass through norms."""
+        if isinstance(self.kind, PreActivation):
+            return sum(conv.in_channels for conv in self.convs)
+        convs = (*self.convs, self.shortcut) if self.shortcut else self.convs
+        return sum(conv.out_channels for conv in convs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +376,7 @@ class ArchSpec:
     """One exact structure.
 
     Args:
-        stem, pool: how the image enters; `pool` is None for CIFAR networks.
+        stem, pool: how the image enters; `pool` is None for CIFAR networks and behind a `PoollessStem`.
         block, shortcut: the residual block.
         se: the SE module, or None for the plain twin.
         depths: blocks in each stage.
@@ -249,9 +387,9 @@ class ArchSpec:
     """
 
     stem: Stem
-    pool: StemPool | None
+    pool: Pool | None
     block: Block
-    shortcut: Shortcut
+    shortcut: Shortcut | PooledShortcut
     se: SqueezeExcite | None
     depths: tuple[int, ...]
     widths: tuple[int, ...]
@@ -263,6 +401,11 @@ class ArchSpec:
     def feature_channels(self) -> int:
         """Channels that enter the head."""
         return self.widths[-1] * self.block.expansion
+
+    @property
+    def final_norm(self) -> bool:
+        """True if batch norm and ReLU stand behind the last block."""
+        return isinstance(self.block, PreActivation) and self.block.final_norm
 
     def with_classes(self, classes: int) -> ArchSpec:
         """The same network with another head."""
@@ -281,20 +424,21 @@ class ArchSpec:
                 convs = self.block.convs(channels, width, stride)
                 out_channels = convs[-1].out_channels
                 shortcut = self.shortcut.conv(channels, out_channels, stride)
-                yield BlockShape(stage, number, convs, shortcut, self.block.relu_before_se)
+                yield BlockShape(stage, number, convs, shortcut, self.block)
                 channels = out_channels
 
     def parameters(self) -> int:
         """Number of trainable values."""
-        convs = list(self.stem.convs(self.in_channels))
-        total = (self.feature_channels + 1) * self.classes
+        stem = self.stem.convs(self.in_channels)
+        normalised = sum(conv.out_channels for conv in stem) + self.final_norm * self.feature_channels
+        total = sum(conv.weights for conv in stem) + (self.feature_channels + 1) * self.classes
         for block in self.blocks():
-            convs += block.convs
-            if block.shortcut:
-                convs.append(block.shortcut)
+            convs = (*block.convs, block.shortcut) if block.shortcut else block.convs
+            total += sum(conv.weights for conv in convs)
+            normalised += block.normalised
             if self.se:
                 total += self.se.parameters(block.out_channels, block.block)
-        return total + sum(conv.weights + 2 * conv.out_channels for conv in convs)
+        return total + 2 * normalised
 
     def multiply_adds(self, size: int) -> int:
         """Multiply-adds of convolutions and linear maps for one image of `size` x `size` pixels."""
@@ -303,8 +447,8 @@ class ArchSpec:
         def through(convs: tuple[Conv, ...], side: int) -> int:
             nonlocal total
             for conv in convs:
+                total += conv.weights * conv.side(side) ** 2
                 side = conv.out_size(side)
-                total += conv.weights * side**2
             return side
 
         size = through(self.stem.convs(self.in_channels), size)

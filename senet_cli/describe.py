@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from senet_cli.architectures import (
+    AntiAliasedBottleneck,
     ArchSpec,
+    AverageStemPool,
     BasicBlock,
+    Block,
     Bottleneck,
     ConvStem,
+    InstanceBatchBottleneck,
+    PooledShortcut,
+    PoollessStem,
+    PreActivation,
     SENetBottleneck,
 )
 from senet_cli.manifest import Architecture, Checkpoint, CheckpointFile, Manifest, Preprocess
@@ -102,8 +109,10 @@ def preprocess_in_words(preprocess: Preprocess) -> str:
 
 def structure_in_words(spec: ArchSpec) -> str:
     """The parts of a network that tell it from its relatives."""
-    parts = [_stem(spec), _block(spec), f"depths {'-'.join(map(str, spec.depths))}"]
-    if spec.shortcut.kernel == 3:
+    parts = [_stem(spec), _block(spec.block), f"depths {'-'.join(map(str, spec.depths))}"]
+    if isinstance(spec.shortcut, PooledShortcut):
+        parts.append("average pools in the shortcuts")
+    elif spec.shortcut.kernel == 3:
         parts.append("3x3 shortcuts")
     if spec.se is None:
         parts.append("no SE")
@@ -116,18 +125,36 @@ def structure_in_words(spec: ArchSpec) -> str:
 
 def _stem(spec: ArchSpec) -> str:
     stem = spec.stem
-    convs = f"{stem.kernel}x{stem.kernel} stem" if isinstance(stem, ConvStem) else "3x(3x3) stem"
+    if isinstance(stem, ConvStem):
+        convs = f"{stem.kernel}x{stem.kernel} stem"
+    else:
+        channels = "-".join(map(str, stem.channels))
+        convs = f"{'4' if isinstance(stem, PoollessStem) else '3'}x(3x3) stem {channels}"
     if spec.pool is None:
         return convs
+    if isinstance(spec.pool, AverageStemPool):
+        return f"{convs}, average stem pool"
     return f"{convs}, stem pool {'ceil mode' if spec.pool.ceil_mode else 'padded'}"
 
 
-def _block(spec: ArchSpec) -> str:
-    match spec.block:
+def _block(block: Block) -> str:
+    match block:
         case BasicBlock(relu_before_se=relu):
             return "basic blocks with a ReLU before SE" if relu else "basic blocks"
         case Bottleneck(cardinality=groups, base_width=width, stride_in=stride_in):
-            cardinality = f" {groups}x{width}d" if groups > 1 else ""
-            return f"bottlenecks{cardinality}, stride in the {'1x1' if stride_in == 'conv1' else '3x3'}"
+            where = "1x1" if stride_in == "conv1" else "3x3"
+            return f"bottlenecks{_cardinality(groups, width)}, stride in the {where}"
         case SENetBottleneck(cardinality=groups, base_width=width):
             return f"SENet bottlenecks {groups}x{width}d, stride in the 3x3"
+        case AntiAliasedBottleneck(cardinality=groups, base_width=width):
+            return f"bottlenecks{_cardinality(groups, width)}, an average pool behind the 3x3 for its stride"
+        case InstanceBatchBottleneck(stages=stages):
+            return (
+                f"bottlenecks, stride in the 3x3, instance-batch norms (IBN-a) in the first {stages} stages"
+            )
+        case PreActivation(block=inner, final_norm=final):
+            return f"pre-activation {_block(inner)}" + ("" if final else ", no norm behind the last")
+
+
+def _cardinality(groups: int, width: int) -> str:
+    return f" {groups}x{width}d" if groups > 1 else ""

@@ -11,12 +11,19 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from senet_cli.architectures import (
+    AntiAliasedBottleneck,
     ArchSpec,
+    AverageStemPool,
     BasicBlock,
     Block,
     Bottleneck,
     ConvStem,
     DeepStem,
+    InstanceBatchBottleneck,
+    Pool,
+    PooledShortcut,
+    PoollessStem,
+    PreActivation,
     SENetBottleneck,
     Shortcut,
     SqueezeExcite,
@@ -86,9 +93,9 @@ def _spec(fields: Fields) -> ArchSpec:
     pool, se = fields.optional_child("pool"), fields.optional_child("se")
     return ArchSpec(
         stem=_one_of(_STEMS, fields.child("stem")),
-        pool=_whole(_pool, pool) if pool else None,
+        pool=_one_of(_POOLS, pool, "max") if pool else None,
         block=_one_of(_BLOCKS, fields.child("block")),
-        shortcut=_whole(_shortcut, fields.child("shortcut")),
+        shortcut=_one_of(_SHORTCUTS, fields.child("shortcut"), "conv"),
         se=_whole(_squeeze_excite, se) if se else None,
         depths=depths,
         widths=widths,
@@ -114,8 +121,10 @@ def _whole(parse: Callable[[Fields], T], fields: Fields) -> T:
     return value
 
 
-def _one_of(kinds: Mapping[str, Callable[[Fields], T]], fields: Fields) -> T:
-    return _whole(kinds[fields.choice("type", tuple(kinds))], fields)
+def _one_of(kinds: Mapping[str, Callable[[Fields], T]], fields: Fields, usual: str | None = None) -> T:
+    """The part of the kind that `type` names; without it the usual one, if there is one."""
+    kind = usual if usual and "type" not in fields else fields.choice("type", tuple(kinds))
+    return _whole(kinds[kind], fields)
 
 
 def _conv_stem(fields: Fields) -> ConvStem:
@@ -127,10 +136,18 @@ def _conv_stem(fields: Fields) -> ConvStem:
 
 
 def _deep_stem(fields: Fields) -> DeepStem:
+    return DeepStem(_three_channels(fields))
+
+
+def _poolless_stem(fields: Fields) -> PoollessStem:
+    return PoollessStem(_three_channels(fields))
+
+
+def _three_channels(fields: Fields) -> tuple[int, int, int]:
     channels = fields.integers("channels", 1, 65536)
     if len(channels) != 3:
         fields.fail("`channels` must hold three numbers")
-    return DeepStem((channels[0], channels[1], channels[2]))
+    return channels[0], channels[1], channels[2]
 
 
 def _pool(fields: Fields) -> StemPool:
@@ -156,6 +173,23 @@ def _senet_bottleneck(fields: Fields) -> SENetBottleneck:
     )
 
 
+def _anti_aliased(fields: Fields) -> AntiAliasedBottleneck:
+    return AntiAliasedBottleneck(
+        cardinality=fields.integer("cardinality", 1, 1024, 1),
+        base_width=fields.integer("base_width", 1, 1024, 64),
+    )
+
+
+def _instance_batch(fields: Fields) -> InstanceBatchBottleneck:
+    return InstanceBatchBottleneck(stages=fields.integer("stages", 1, 1000))
+
+
+def _pre_activation(fields: Fields) -> PreActivation:
+    return PreActivation(
+        block=_one_of(_PLAIN_BLOCKS, fields.child("block")), final_norm=fields.flag("final_norm")
+    )
+
+
 def _shortcut(fields: Fields) -> Shortcut:
     return Shortcut(kernel=fields.choice("kernel", (1, 3)))
 
@@ -169,11 +203,26 @@ def _squeeze_excite(fields: Fields) -> SqueezeExcite:
     )
 
 
-_STEMS: dict[str, Callable[[Fields], Stem]] = {"conv": _conv_stem, "deep": _deep_stem}
-_BLOCKS: dict[str, Callable[[Fields], Block]] = {
+_STEMS: dict[str, Callable[[Fields], Stem]] = {
+    "conv": _conv_stem,
+    "deep": _deep_stem,
+    "poolless": _poolless_stem,
+}
+_POOLS: dict[str, Callable[[Fields], Pool]] = {"max": _pool, "average": lambda _: AverageStemPool()}
+_PLAIN_BLOCKS: dict[str, Callable[[Fields], BasicBlock | Bottleneck]] = {
     "basic": _basic,
     "bottleneck": _bottleneck,
+}
+_BLOCKS: dict[str, Callable[[Fields], Block]] = {
+    **_PLAIN_BLOCKS,
     "senet-bottleneck": _senet_bottleneck,
+    "anti-aliased-bottleneck": _anti_aliased,
+    "instance-batch-bottleneck": _instance_batch,
+    "pre-activation": _pre_activation,
+}
+_SHORTCUTS: dict[str, Callable[[Fields], Shortcut | PooledShortcut]] = {
+    "conv": _shortcut,
+    "pooled": lambda _: PooledShortcut(),
 }
 
 

@@ -6,25 +6,44 @@ from dataclasses import asdict
 from typing import Any
 
 from senet_cli.architectures import (
+    AntiAliasedBottleneck,
     ArchSpec,
+    AverageStemPool,
     BasicBlock,
     Block,
     Bottleneck,
     ConvStem,
     DeepStem,
+    InstanceBatchBottleneck,
+    Pool,
+    PooledShortcut,
+    PoollessStem,
+    PreActivation,
     SENetBottleneck,
+    Shortcut,
     Stem,
+    StemPool,
 )
 from senet_cli.labels import LabelSet
 from senet_cli.manifest.entries import Architecture, Checkpoint, CheckpointFile, Metric
 from senet_cli.manifest.lookup import SCHEMA
 
-_TYPES: dict[type[Stem | Block], str] = {
+Part = Stem | Pool | Block | Shortcut | PooledShortcut
+
+_TYPES: dict[type[Part], str] = {
     ConvStem: "conv",
     DeepStem: "deep",
+    PoollessStem: "poolless",
+    StemPool: "max",
+    AverageStemPool: "average",
     BasicBlock: "basic",
     Bottleneck: "bottleneck",
     SENetBottleneck: "senet-bottleneck",
+    AntiAliasedBottleneck: "anti-aliased-bottleneck",
+    InstanceBatchBottleneck: "instance-batch-bottleneck",
+    PreActivation: "pre-activation",
+    Shortcut: "conv",
+    PooledShortcut: "pooled",
 }
 
 
@@ -68,9 +87,9 @@ def _architecture(architecture: Architecture) -> dict[str, Any]:
 def _spec(spec: ArchSpec) -> dict[str, Any]:
     return {
         "stem": _typed(spec.stem),
-        "pool": asdict(spec.pool) if spec.pool else None,
+        "pool": _typed(spec.pool) if spec.pool else None,
         "block": _typed(spec.block),
-        "shortcut": asdict(spec.shortcut),
+        "shortcut": _typed(spec.shortcut),
         "se": _given(asdict(spec.se)) if spec.se else None,
         "depths": list(spec.depths),
         "widths": list(spec.widths),
@@ -79,8 +98,9 @@ def _spec(spec: ArchSpec) -> dict[str, Any]:
     }
 
 
-def _typed(part: Stem | Block) -> dict[str, Any]:
-    return {"type": _TYPES[type(part)]} | asdict(part)
+def _typed(part: Part) -> dict[str, Any]:
+    typed = {"type": _TYPES[type(part)]} | asdict(part)
+    return typed | {"block": _typed(part.block)} if isinstance(part, PreActivation) else typed
 
 
 def _file(file: CheckpointFile) -> dict[str, Any]:

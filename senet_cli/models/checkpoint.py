@@ -290,7 +290,7 @@ def _is_plain_twin(spec: ArchSpec, layout: KeyLayout, missing: list[str], left_o
     """
     lacking = _se_keys(layout, missing)
     shortcut = layout.parts["shortcut.conv"].partition(".")[0]
-    inside = [layout.block.format(stage=b.stage, block=b.block) + "." for b in spec.blocks()]
+    inside = [layout.block_path(b.stage, b.block) + "." for b in spec.blocks()]
     whole = [key for key in missing if key not in lacking and f".{shortcut}." not in key]
     others = [key for key in (*whole, *left_over) if any(key.startswith(block) for block in inside)]
     return bool(lacking) and not others

@@ -8,7 +8,7 @@ map, so it serves reading and writing alike. Facts from the publishers' model fi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from senet_cli.errors import ModelError
 
@@ -22,9 +22,10 @@ class KeyLayout:
     Args:
         name: as the manifest writes it.
         stem: our stem modules, from `stem.` on, to theirs.
-        block: path of a block, with `{stage}` from 1 and `{block}` from 0.
+        block: path of a block, with `{stage}` from 1 and `{block}` from 0, or `{unit}` from 1.
         parts: our modules within a block to theirs.
         head: path of the classifier.
+        final: path of the batch norm behind the last block, where there is one.
     """
 
     name: str
@@ -32,6 +33,7 @@ class KeyLayout:
     block: str
     parts: dict[str, str]
     head: str
+    final: str | None = None
 
     def module(self, ours: str) -> str:
         """The publisher's path for our module path.
@@ -41,10 +43,16 @@ class KeyLayout:
         """
         if ours == "head":
             return self.head
+        if ours == "final.norm" and self.final:
+            return self.final
         if match := _BLOCK_MODULE.fullmatch(ours):
-            block = self.block.format(stage=match["stage"], block=match["block"])
+            block = self.block_path(int(match["stage"]), int(match["block"]))
             return f"{block}.{self.parts[match['part']]}"
         return self.stem[ours.removeprefix("stem.")]
+
+    def block_path(self, stage: int, block: int) -> str:
+        """The publisher's path of a block; stage from 1, block from 0."""
+        return self.block.format(stage=stage, block=block, unit=block + 1)
 
     def key(self, ours: str) -> str:
         """The publisher's key for our tensor key (`head.bias` -> `last_linear.bias`)."""
@@ -75,11 +83,18 @@ TIMM = KeyLayout(
     "timm",
     stem=_PLAIN_STEM
     | {"conv1": "conv1.0", "norm1": "conv1.1", "conv2": "conv1.3"}
-    | {"norm2": "conv1.4", "conv3": "conv1.6", "norm3": "bn1"},
+    | {"norm2": "conv1.4", "conv3": "conv1.6", "norm3": "bn1"}
+    | {"conv4": "maxpool.0", "norm4": "maxpool.1"},
     block="layer{stage}.{block}",
     parts=_parts("bn", "se.fc1", "se.fc2", "downsample"),
     head="fc",
 )
+TIMM_POOLED = replace(
+    TIMM,
+    name="timm-pooled",
+    parts=TIMM.parts | {"shortcut.conv": "downsample.1", "shortcut.norm": "downsample.2"},
+)
+"""timm's networks with a pool, without weights, first in their shortcuts."""
 MMPRETRAIN = KeyLayout(
     "mmpretrain",
     stem={ours: f"backbone.{theirs}" for ours, theirs in _PLAIN_STEM.items()},
@@ -95,17 +110,72 @@ LEEYEONSU = KeyLayout(
     head="fc_out",
 )
 
+MOSKOMULE = KeyLayout(
+    "moskomule",
+    stem=_PLAIN_STEM,
+    block="layer{stage}.{block}",
+    parts=_parts("bn", "se.fc.0", "se.fc.2", "downsample"),
+    head="fc",
+)
+IBN_NET = replace(
+    MOSKOMULE,
+    name="ibn-net",
+    parts=MOSKOMULE.parts | {"norm1.instance": "bn1.IN", "norm1.batch": "bn1.BN"},
+)
+PYTORCHCV = KeyLayout(
+    "pytorchcv",
+    stem={"conv": "features.init_block.conv.conv", "norm": "features.init_block.conv.bn"},
+    block="features.stage{stage}.unit{unit}",
+    parts={f"conv{n}": f"body.conv{n}.conv" for n in (1, 2, 3)}
+    | {f"norm{n}": f"body.conv{n}.bn" for n in (1, 2, 3)}
+    | {"se.reduce": "se.conv1", "se.expand": "se.conv2"}
+    | {"shortcut.conv": "identity_conv.conv", "shortcut.norm": "identity_conv.bn"},
+    head="output",
+)
+PYTORCHCV_SENET = replace(
+    PYTORCHCV,
+    name="pytorchcv-senet",
+    stem={f"conv{n}": f"features.init_block.conv{n}.conv" for n in (1, 2, 3)}
+    | {f"norm{n}": f"features.init_block.conv{n}.bn" for n in (1, 2, 3)},
+    head="output.fc",
+)
+PYTORCHCV_CIFAR = replace(
+    PYTORCHCV,
+    name="pytorchcv-cifar",
+    stem={"conv": "features.init_block.conv", "norm": "features.init_block.bn"},
+)
+PYTORCHCV_PRE = replace(
+    PYTORCHCV_CIFAR,
+    name="pytorchcv-pre",
+    parts=PYTORCHCV.parts | {"shortcut": "identity_conv"},
+    final="features.post_activ.bn",
+)
+"""Pre-activation networks, for ImageNet and CIFAR: their shortcuts are bare convolutions."""
+
 SENET = KeyLayout(
     "senet",
-    stem={f"{kind}{n}": f"stem.{kind}{n}" for kind in ("conv", "norm") for n in ("", "1", "2", "3")},
+    stem={f"{kind}{n}": f"stem.{kind}{n}" for kind in ("conv", "norm") for n in ("", "1", "2", "3", "4")},
     block="stage{stage}.{block}",
     parts={f"{kind}{n}": f"{kind}{n}" for kind in ("conv", "norm") for n in (1, 2, 3)}
-    | {path: path for path in ("se.reduce", "se.expand", "shortcut.conv", "shortcut.norm")},
+    | {
+        path: path
+        for path in (
+            *("se.reduce", "se.expand", "shortcut", "shortcut.conv", "shortcut.norm"),
+            *("norm1.instance", "norm1.batch"),
+        )
+    },
     head="head",
+    final="final.norm",
 )
 """Our own module paths, as `senet train` writes them."""
 
-LAYOUTS = {layout.name: layout for layout in (SENET, CADENE, TIMM, MMPRETRAIN, LEEYEONSU)}
+LAYOUTS = {
+    layout.name: layout
+    for layout in (
+        *(SENET, CADENE, TIMM, TIMM_POOLED, MMPRETRAIN, LEEYEONSU, MOSKOMULE, IBN_NET),
+        *(PYTORCHCV, PYTORCHCV_SENET, PYTORCHCV_CIFAR, PYTORCHCV_PRE),
+    )
+}
 
 
 def find_layout(name: str) -> KeyLayout:

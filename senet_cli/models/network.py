@@ -29,10 +29,11 @@ class SENetwork(nn.Module):
         stages: OrderedDict[str, nn.Sequential] = OrderedDict()
         for shape in spec.blocks():
             stage = stages.setdefault(f"stage{shape.stage}", nn.Sequential())
-            stage.append(parts.ResidualBlock(shape, spec.se))
+            stage.append(parts.residual_block(shape, spec.se))
         for name, stage in stages.items():
             self.add_module(name, stage)
         self.stages = tuple(stages)
+        self.final = parts.FinalNorm(spec.feature_channels) if spec.final_norm else nn.Identity()
         self.dropout = nn.Dropout(spec.dropout)
         self.head = nn.Linear(spec.feature_channels, spec.classes)
 
@@ -41,7 +42,8 @@ class SENetwork(nn.Module):
         x = self.pool(self.stem(x))
         for name in self.stages:
             x = self.get_submodule(name)(x)
-        return x.mean((2, 3))
+        features: Tensor = self.final(x).mean((2, 3))
+        return features
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> logits (N, classes)."""

@@ -9,11 +9,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from senet_cli.architectures import BlockShape, Conv, SqueezeExcite, StemPool
+from senet_cli.architectures import (
+    AverageStemPool,
+    BlockShape,
+    Conv,
+    Pool,
+    PreActivation,
+    SqueezeExcite,
+)
 
 
 def conv2d(conv: Conv) -> nn.Conv2d:
-    """The convolution of a spec; batch norm follows, so there is no bias."""
+    """The convolution of a spec, without bias; pools before and behind it are not in it."""
     return nn.Conv2d(
         conv.in_channels,
         conv.out_channels,
@@ -36,10 +43,12 @@ def stem(convs: Sequence[Conv]) -> nn.Sequential:
     return nn.Sequential(layers)
 
 
-def stem_pool(spec: StemPool | None) -> nn.Module:
-    """The max pool of a spec, or nothing."""
+def stem_pool(spec: Pool | None) -> nn.Module:
+    """The pool of a spec, or nothing."""
     if spec is None:
         return nn.Identity()
+    if isinstance(spec, AverageStemPool):
+        return nn.AvgPool2d(2)
     return nn.MaxPool2d(3, stride=2, padding=spec.padding, ceil_mode=spec.ceil_mode)
 
 
@@ -70,12 +79,32 @@ class SqueezeExcitation(nn.Module):
         return x * gate[:, :, None, None]
 
 
+class InstanceBatchNorm(nn.Module):
+    """Instance norm on the first half of the channels, batch norm on the others (IBN-a).
+
+    Shapes: (N, C, H, W) float -> the same.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.halves = [channels // 2, channels - channels // 2]
+        self.instance = nn.InstanceNorm2d(self.halves[0], affine=True)
+        self.batch = nn.BatchNorm2d(self.halves[1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        first, second = torch.split(x, self.halves, 1)
+        return torch.cat((self.instance(first), self.batch(second)), 1)
+
+
 class Projection(nn.Sequential):
-    """A shortcut that changes size or channels: convolution and batch norm."""
+    """A shortcut that changes size or channels: convolution and batch norm, maybe behind a pool."""
 
     def __init__(self, conv: Conv) -> None:
-        norm = nn.BatchNorm2d(conv.out_channels)
-        super().__init__(OrderedDict(conv=conv2d(conv), norm=norm))
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
+        if conv.pooled == "before":
+            layers["pool"] = nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False)
+        super().__init__(layers | {"conv": conv2d(conv), "norm": nn.BatchNorm2d(conv.out_channels)})
 
 
 class ResidualBlock(nn.Module):
@@ -89,16 +118,14 @@ class ResidualBlock(nn.Module):
     def __init__(self, shape: BlockShape, se: SqueezeExcite | None) -> None:
         super().__init__()
         self.depth = len(shape.convs)
-        self.relus = self.depth if shape.relu_before_se else self.depth - 1
+        self.relus = self.depth if shape.kind.relu_before_se else self.depth - 1
         for number, conv in enumerate(shape.convs, start=1):
             self.add_module(f"conv{number}", conv2d(conv))
-            self.add_module(f"norm{number}", nn.BatchNorm2d(conv.out_channels))
-        channels = shape.out_channels
-        self.se = (
-            SqueezeExcitation(channels, bias=se.bias, hidden=se.hidden(channels, shape.block))
-            if se
-            else nn.Identity()
-        )
+            halved = shape.instance_norm and number == 1
+            norm = InstanceBatchNorm if halved else nn.BatchNorm2d
+            self.add_module(f"norm{number}", norm(conv.out_channels))
+        self.pooled = next((n for n, conv in enumerate(shape.convs, start=1) if conv.pooled), None)
+        self.se = _squeeze_excitation(shape, se)
         self.shortcut = Projection(shape.shortcut) if shape.shortcut else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -108,4 +135,56 @@ class ResidualBlock(nn.Module):
             branch = self.get_submodule(f"norm{number}")(self.get_submodule(f"conv{number}")(branch))
             if number <= self.relus:
                 branch = functional.relu(branch, inplace=True)
+            if number == self.pooled:
+                branch = functional.avg_pool2d(branch, 2)
         return functional.relu(self.se(branch) + self.shortcut(x), inplace=True)
+
+
+class PreActivationBlock(nn.Module):
+    """se(branch(x)) + shortcut; norm and ReLU stand before each convolution of the branch.
+
+    Args:
+        shape: the block's convolutions and shortcut.
+        se: spec of the SE module, or None for a plain block.
+    """
+
+    def __init__(self, shape: BlockShape, se: SqueezeExcite | None) -> None:
+        super().__init__()
+        self.depth = len(shape.convs)
+        for number, conv in enumerate(shape.convs, start=1):
+            self.add_module(f"norm{number}", nn.BatchNorm2d(conv.in_channels))
+            self.add_module(f"conv{number}", conv2d(conv))
+        self.se = _squeeze_excitation(shape, se)
+        self.shortcut = conv2d(shape.shortcut) if shape.shortcut else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, out_channels, H / stride, W / stride)."""
+        branch, identity = x, x
+        for number in range(1, self.depth + 1):
+            branch = functional.relu(self.get_submodule(f"norm{number}")(branch), inplace=True)
+            if number == 1 and self.shortcut is not None:
+                identity = self.shortcut(branch)
+            branch = self.get_submodule(f"conv{number}")(branch)
+        summed: Tensor = self.se(branch) + identity
+        return summed
+
+
+def residual_block(shape: BlockShape, se: SqueezeExcite | None) -> nn.Module:
+    """The block of a shape."""
+    if isinstance(shape.kind, PreActivation):
+        return PreActivationBlock(shape, se)
+    return ResidualBlock(shape, se)
+
+
+def _squeeze_excitation(shape: BlockShape, se: SqueezeExcite | None) -> nn.Module:
+    if se is None:
+        return nn.Identity()
+    channels = shape.out_channels
+    return SqueezeExcitation(channels, bias=se.bias, hidden=se.hidden(channels, shape.block))
+
+
+class FinalNorm(nn.Sequential):
+    """Batch norm and ReLU behind the last pre-activation block."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(OrderedDict(norm=nn.BatchNorm2d(channels), relu=nn.ReLU(inplace=True)))
