@@ -18,7 +18,8 @@ from senet_cli.architectures import (
     PreActivation,
     SENetBottleneck,
 )
-from senet_cli.manifest import Architecture, Checkpoint, CheckpointFile, Manifest, Preprocess
+from senet_cli.manifest import Architecture, Checkpoint, CheckpointFile, Digest, Manifest, Preprocess
+from senet_cli.manifest.entries import MemberDigest
 
 
 def checkpoint_summary(checkpoint: Checkpoint, manifest: Manifest, *, cached: bool) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def checkpoint_summary(checkpoint: Checkpoint, manifest: Manifest, *, cached: bo
         "GMACs": round(spec.multiply_adds(size) / 1e9, 2),
         "labels": checkpoint.labels,
         "MB": round(file.size / 1e6, 1) if file.size else None,
-        "digest": "sha256" if file.digest.full else "prefix",
+        "digest": digest_kind(file.digest),
         "licence": checkpoint.licence.name,
         "cached": cached,
     }
@@ -74,12 +75,19 @@ def checkpoint_facts(checkpoint: Checkpoint, manifest: Manifest, *, cached: bool
     }
 
 
+def digest_kind(digest: Digest | MemberDigest) -> str:
+    """What is published: "sha256", its "prefix", or the SHA-1 of an archive's "member"."""
+    if isinstance(digest, MemberDigest):
+        return "member"
+    return "sha256" if digest.full else "prefix"
+
+
 def _file_facts(file: CheckpointFile) -> dict[str, Any]:
     return {
         "format": file.format,
         "key_layout": file.layout,
         "bytes": file.size,
-        "sha256": str(file.digest),
+        "digest": str(file.digest),
         "seen_by_us": file.seen or "never",
         "url": list(file.urls),
     }

@@ -12,10 +12,10 @@ from senet_cli.architectures import ArchSpec
 EntryName = NewType("EntryName", str)
 """Name of a checkpoint, checked: a-z, 0-9, `_`, `-` and at most one `.`; safe as a file name."""
 
-FileFormat = Literal["safetensors", "torch"]
+FileFormat = Literal["safetensors", "torch", "torch-zip"]
 Interpolation = Literal["bilinear", "bicubic"]
 
-SUFFIXES: dict[FileFormat, str] = {"safetensors": "safetensors", "torch": "pth"}
+SUFFIXES: dict[FileFormat, str] = {"safetensors": "safetensors", "torch": "pth", "torch-zip": "zip"}
 OWN_RUN = "`senet train`"
 """Source of an accuracy that was measured at the end of a training run."""
 MAX_BYTES = 2 * 2**30
@@ -77,6 +77,33 @@ class Digest:
 
 
 @dataclass(frozen=True, slots=True)
+class MemberDigest:
+    """The published SHA-1 of the one file in a zip archive, whose own digest is not published.
+
+    Args:
+        member: the file's name in the archive.
+        sha1: 40 hexadecimal digits.
+    """
+
+    member: str
+    sha1: str
+
+    full = False
+
+    @property
+    def value(self) -> str:
+        """What stands for the file before its SHA-256 is known."""
+        return self.sha1
+
+    def matches(self, sha256: str) -> bool:
+        """True: what is published says nothing of the archive's own bytes; one has to look inside."""
+        return True
+
+    def __str__(self) -> str:
+        return f"SHA-1 {self.sha1} of {self.member} in it"
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointFile:
     """One file that holds a checkpoint's weights.
 
@@ -91,7 +118,7 @@ class CheckpointFile:
     """
 
     urls: tuple[str, ...]
-    digest: Digest
+    digest: Digest | MemberDigest
     size: int | None
     format: FileFormat
     layout: str

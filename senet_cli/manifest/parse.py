@@ -32,12 +32,14 @@ from senet_cli.architectures import (
 )
 from senet_cli.labels import LabelSet
 from senet_cli.manifest.entries import (
+    SUFFIXES,
     Architecture,
     Checkpoint,
     CheckpointFile,
     Digest,
     EntryName,
     Licence,
+    MemberDigest,
     Metric,
     Preprocess,
 )
@@ -287,28 +289,29 @@ def _alias(text: str, fields: Fields) -> str:
 
 
 def _file(fields: Fields, folder: Path) -> CheckpointFile:
-    path = folder / _bare_name(fields) if "path" in fields else None
+    path = folder / _bare_name(fields, "path") if "path" in fields else None
     urls = fields.texts("urls", ... if path is None else [])
     for url in urls:
         _check_url(url, fields)
     if not urls and path is None:
         fields.fail("`urls` is empty")
+    file_format = fields.choice("format", tuple(SUFFIXES))
     return CheckpointFile(
         urls=urls,
-        digest=_digest(fields),
+        digest=_digest(fields, archive=file_format == "torch-zip"),
         size=fields.integer("bytes", 1, _MAX_FILE, None),
-        format=fields.choice("format", ("safetensors", "torch")),
+        format=file_format,
         layout=parse_name(fields.text("layout"), fields, "layout"),
         path=path,
         seen=_date(fields),
     )
 
 
-def _bare_name(fields: Fields) -> str:
-    """The name of a file beside the manifest; it can lead nowhere else."""
-    name = fields.text("path")
+def _bare_name(fields: Fields, field: str) -> str:
+    """The name of a file beside the manifest, or in an archive; it can lead nowhere else."""
+    name = fields.text(field)
     if not _FILE.fullmatch(name) or name.partition(".")[0] in _WINDOWS_DEVICES:
-        fields.fail(f"`path` is `{name[:80]}`; it must be the plain name of a file beside the manifest")
+        fields.fail(f"`{field}` is `{name[:80]}`; it must be a file's plain name, without folders")
     return name
 
 
@@ -336,15 +339,22 @@ def _check_url(url: str, fields: Fields) -> None:
         fields.fail(f"`{url[:80]}`: addresses must be https (http only on loopback, or file:)")
 
 
-def _digest(fields: Fields) -> Digest:
-    given = [name for name in ("sha256", "sha256_prefix") if name in fields]
+_DIGITS = {"sha256": (64, 64), "sha256_prefix": (8, 63), "member_sha1": (40, 40)}
+
+
+def _digest(fields: Fields, *, archive: bool) -> Digest | MemberDigest:
+    given = [name for name in _DIGITS if name in fields]
     if len(given) != 1:
-        fields.fail("give exactly one of `sha256` and `sha256_prefix`")
+        fields.fail("give exactly one of `sha256`, `sha256_prefix` and `member_sha1`")
     value = fields.text(given[0])
-    least, most = (64, 64) if given[0] == "sha256" else (8, 63)
+    least, most = _DIGITS[given[0]]
     if not _HEX.fullmatch(value) or not least <= len(value) <= most:
-        length = "64" if least == most else f"{least} to {most}"
+        length = f"{least}" if least == most else f"{least} to {most}"
         fields.fail(f"`{given[0]}` must be {length} lower-case hexadecimal digits")
+    if given == ["member_sha1"]:
+        if not archive:
+            fields.fail("`member_sha1` is for files of the format `torch-zip`")
+        return MemberDigest(_bare_name(fields, "member"), value)
     return Digest(value)
 
 

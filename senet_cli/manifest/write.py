@@ -25,7 +25,14 @@ from senet_cli.architectures import (
     StemPool,
 )
 from senet_cli.labels import LabelSet
-from senet_cli.manifest.entries import Architecture, Checkpoint, CheckpointFile, Metric
+from senet_cli.manifest.entries import (
+    Architecture,
+    Checkpoint,
+    CheckpointFile,
+    Digest,
+    MemberDigest,
+    Metric,
+)
 from senet_cli.manifest.lookup import SCHEMA
 
 Part = Stem | Pool | Block | Shortcut | PooledShortcut
@@ -104,18 +111,23 @@ def _typed(part: Part) -> dict[str, Any]:
 
 
 def _file(file: CheckpointFile) -> dict[str, Any]:
-    digest = "sha256" if file.digest.full else "sha256_prefix"
     return _given(
         {
             "path": file.path.name if file.path else None,
             "urls": list(file.urls),
             "format": file.format,
             "layout": file.layout,
-            digest: file.digest.value,
+            **_digest(file.digest),
             "bytes": file.size,
             "seen": file.seen,
         }
     )
+
+
+def _digest(digest: Digest | MemberDigest) -> dict[str, str]:
+    if isinstance(digest, MemberDigest):
+        return {"member": digest.member, "member_sha1": digest.sha1}
+    return {"sha256" if digest.full else "sha256_prefix": digest.value}
 
 
 def _metric(metric: Metric) -> dict[str, Any]:

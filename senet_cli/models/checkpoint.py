@@ -6,6 +6,7 @@ For an entry of the manifest the caller has verified the digest before.
 
 from __future__ import annotations
 
+import io
 import pickle
 import re
 import struct
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from senet_cli.architectures import ArchSpec
+from senet_cli.archives import is_archive, open_member
 from senet_cli.errors import CheckpointError, DiskError
 from senet_cli.models.layouts import LAYOUTS, KeyLayout
 from senet_cli.models.network import SENetwork, network_from_state
@@ -123,6 +125,8 @@ def _load_torch(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what torch warns of is an error here anyway
+            if is_archive(path):
+                return _load_archived(path)
             return torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
         if _HOLDS_CODE.search(str(error)):
@@ -131,6 +135,12 @@ def _load_torch(path: Path) -> Any:
                 "Save its state_dict() with safetensors or torch.save and use that file.",
             ) from error
         raise _damaged(path, error) from error
+
+
+def _load_archived(path: Path) -> Any:
+    with open_member(path, str(path)) as (_, stream):
+        held = io.BytesIO(stream.read())
+    return torch.load(held, map_location="cpu", weights_only=True)
 
 
 def _damaged(path: Path, error: Exception) -> CheckpointError:

@@ -14,7 +14,8 @@ from senet_cli.models.parts import PreActivationBlock
 def fold_batch_norms(network: SENetwork) -> None:
     """Fold every batch norm that stands right behind a convolution, in place.
 
-    It is calculated in float64, so that float32 weights lose nothing more. The network must be in evaluation mode, and cannot be trained or saved afterwards.
+    It is calculated in float64, so that float32 weights lose nothing more. The network must be in evaluation
+    mode, and cannot be trained or saved afterwards.
     """
     for module in list(network.modules()):
         for name, norm_name in _pairs(module):

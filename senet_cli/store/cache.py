@@ -19,12 +19,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from senet_cli import archives
 from senet_cli.errors import CheckpointError, DigestError, DiskError
-from senet_cli.manifest.entries import SUFFIXES, Checkpoint, CheckpointFile, EntryName
+from senet_cli.manifest.entries import SUFFIXES, Checkpoint, CheckpointFile, EntryName, MemberDigest
 from senet_cli.settings import Settings
 from senet_cli.store.files import sha256_of, sync_folder, write_atomically
 from senet_cli.store.locks import advisory_lock
 from senet_cli.store.notices import Installed, Notices
+from senet_cli.store.published import is_published
 
 if TYPE_CHECKING:
     from senet_cli.store.partial import Partial
@@ -89,9 +91,14 @@ class _Layer:
             return [self.blob(file.digest.value, file)]
         if known and file.digest.matches(known.sha256):
             return [self.blob(known.sha256, file)]
-        pattern = self.blob(f"{file.digest.value}*", file)
+        digest = file.digest
+        prefix = "" if isinstance(digest, MemberDigest) else digest.value
+        pattern = self.blob(f"{prefix}*", file)
         try:
-            return sorted(p for p in self.checkpoints.glob(pattern.name) if _SHA256.fullmatch(p.stem))
+            found = sorted(p for p in self.checkpoints.glob(pattern.name) if _SHA256.fullmatch(p.stem))
+            if isinstance(digest, MemberDigest):
+                return [path for path in found if archives.holds(path, digest.member)]
+            return found
         except OSError:  # what may not be looked into holds nothing for us
             return []
 
@@ -174,6 +181,8 @@ class Cache:
                     if layer is self._own or deep:
                         raise self._put_aside(path, checkpoint.name, own=layer is self._own)
                     continue  # a damaged file below is as good as none
+                if not is_published(file, path, stamp.sha256):
+                    continue  # another archive with a member of this name
                 with contextlib.suppress(DiskError):  # a read-only cache is hashed at every start
                     self._write_stamp(checkpoint.name, stamp)
             return Installed(path, stamp.sha256, file)

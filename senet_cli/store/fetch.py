@@ -16,6 +16,7 @@ from senet_cli.manifest.entries import Checkpoint, CheckpointFile
 from senet_cli.store.cache import Cache
 from senet_cli.store.notices import Installed, Notices
 from senet_cli.store.partial import Origin, Partial, claimed
+from senet_cli.store.published import check_published, is_published, kind_of
 from senet_cli.store.retry import wait_before_retry
 from senet_cli.store.transfer import (
     TEMPORARY,
@@ -95,13 +96,16 @@ class Fetcher:
         self, url: str, checkpoint: Checkpoint, file: CheckpointFile, partial: Partial
     ) -> Installed:
         content_type = self._complete(url, checkpoint, file, partial)
-        if not file.digest.matches(partial.sha256) and not partial.whole:
+        partial.flush()
+        if not partial.whole and not is_published(file, partial.path, partial.sha256):
             partial.restart()  # what is wrong may be older than this server's answer
             content_type = self._complete(url, checkpoint, file, partial)
-        if not file.digest.matches(partial.sha256):
-            wrong = wrong_digest(partial.sha256, file, short(url), content_type)
+            partial.flush()
+        try:
+            check_published(file, partial.path, partial.sha256, short(url), content_type)
+        except (DigestError, CheckpointError):
             partial.restart()
-            raise wrong
+            raise
         installed = self.cache.install(checkpoint.name, file, partial)
         self.notices.finished(installed)
         return installed
@@ -160,7 +164,7 @@ class Fetcher:
                 partial.append(chunk)
                 self.notices.advanced(len(chunk))
             if size is not None and partial.size < size:
-                kind = _kind(incoming.content_type)
+                kind = kind_of(incoming.content_type)
                 raise TransferError(
                     f"{short(url)}: only {partial.size:,} of {size:,} bytes arrived{kind}", tries=TEMPORARY
                 )
@@ -180,7 +184,7 @@ def check_announced(incoming: Incoming, file: CheckpointFile, origin: str) -> in
     """
     size = incoming.size if incoming.size is not None else file.size
     if size is not None and (size > file.max_bytes or (file.size and size != file.size)):
-        kind = _kind(incoming.content_type)
+        kind = kind_of(incoming.content_type)
         wanted = f"{file.size:,}" if file.size else f"at most {file.max_bytes:,}"
         raise DigestError(f"{origin}: the server announces {size:,} bytes{kind}, published are {wanted}")
     return size
@@ -196,21 +200,6 @@ def check_space(folder: Path, size: int) -> None:
     if free < size + _SPARE_BYTES:
         needed = (size + _SPARE_BYTES) / 1e6
         raise DiskError(f"`{folder}` has {free / 1e6:,.0f} MB left, {needed:,.0f} MB are needed", _ROOM_HINT)
-
-
-def wrong_digest(sha256: str, file: CheckpointFile, origin: str, content_type: str = "") -> DigestError:
-    """The error for bytes that are not the published ones."""
-    kind = _kind(content_type)
-    return DigestError(
-        f"{origin}: these are not the published bytes{kind}: SHA-256 {sha256}, published {file.digest}",
-        "Nothing was installed. The file is damaged or was replaced; get it elsewhere and use --from FILE.",
-        sha256=sha256,
-    )
-
-
-def _kind(content_type: str) -> str:
-    """Said only where it explains something: a login page in place of the file."""
-    return f" (the server calls it {content_type})" if content_type.startswith("text/") else ""
 
 
 @contextlib.contextmanager

@@ -12,10 +12,11 @@ from senet_cli.errors import CheckpointError, DigestError, DiskError, NetworkErr
 from senet_cli.manifest.entries import Checkpoint, CheckpointFile
 from senet_cli.settings import Settings
 from senet_cli.store.cache import Cache
-from senet_cli.store.fetch import Fetcher, check_space, disk_errors, wrong_digest
+from senet_cli.store.fetch import Fetcher, check_space, disk_errors
 from senet_cli.store.files import chunks_of, sha256_of
 from senet_cli.store.notices import Installed, Notices, Silence
 from senet_cli.store.partial import claimed
+from senet_cli.store.published import check_published, is_published
 from senet_cli.store.transfer import Request, offline_error, open_transport
 
 
@@ -119,7 +120,7 @@ def _candidates(folder: Path, file: CheckpointFile) -> list[Path]:
         names = (*file.names, file.digest_name)
         named = [path for path in listed if path.name in names]
         others = (path for path in listed if path not in named and path.stat().st_size == file.size)
-        return named + [path for path in others if file.digest.matches(sha256_of(path))]
+        return named + [path for path in others if is_published(file, path, sha256_of(path))]
     except OSError as error:
         raise DiskError.from_os_error(error, f"reading `{folder}`") from error
 
@@ -146,10 +147,12 @@ def _import(
         for chunk in chunks_of(source):
             partial.append(chunk)
             notices.advanced(len(chunk))
-        if not file.digest.matches(partial.sha256):
-            wrong = wrong_digest(partial.sha256, file, str(path))
+        partial.flush()
+        try:
+            check_published(file, partial.path, partial.sha256, str(path))
+        except (DigestError, CheckpointError):
             partial.restart()
-            raise wrong
+            raise
         installed = cache.install(checkpoint.name, file, partial)
     notices.finished(installed)
     return installed

@@ -84,6 +84,14 @@ class Partial:
         self._hash.update(chunk)
         self.size += len(chunk)
 
+    def flush(self) -> None:
+        """Make the bytes visible to whoever opens the file by its name.
+
+        Raises:
+            OSError: the disk is full, or another failure.
+        """
+        self._file.flush()
+
     def restart(self) -> None:
         """Forget all bytes."""
         self._file.seek(0)
