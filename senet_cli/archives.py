@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +17,16 @@ MAX_BYTES = 2 * 2**30
 _MAX_RATIO = 20
 """Weights hardly shrink (published ones by about 8 %); what grows to more than this is a bomb."""
 _CHUNK = 2**20
-_BROKEN = (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, OSError)
-"""What the zip reader raises for damaged, encrypted and exotic archives; zlib's errors come as BadZipFile."""
+_BROKEN = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    OSError,
+)
+"""What the zip reader raises for damaged, encrypted and exotic archives."""
 
 
 def is_archive(path: Path) -> bool:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-_BLOCK_NORM = re.compile(r"(?P<block>(?:layers?|stage)\d+\.\d+)\.(?P<norm>bn|norm)(?P<number>\d)")
+_BLOCK_NORM = re.compile(r"(?P<block>(?:layers?|stage)\d+\.\d+)\.(?:bn|norm)(?P<number>\d)")
+_UNIT_NORM = re.compile(r"(?P<block>features\.stage\d+\.unit\d+)\.body\.conv(?P<number>\d)\.bn")
 
 
 @contextmanager
@@ -49,6 +50,10 @@ class Judge:
                 import torchvision
 
                 return torchvision.models.get_model(self.builder, weights=None).eval()
+            if self.package == "pytorchcv":
+                from pytorchcv.model_provider import get_model
+
+                return get_model(self.builder, pretrained=False).eval()
             with warnings.catch_warnings():
                 # The package compares with `is` in a file that has nothing to do with SE networks; the
                 # compiler says so when it meets the file for the first time.
@@ -82,6 +87,9 @@ def random_state(network: nn.Module, seed: int = 0) -> dict[str, Tensor]:
             state[f"{path}.weight"] = normal(module.weight.shape, gain / math.sqrt(fan_in))
             if module.bias is not None:
                 state[f"{path}.bias"] = normal(module.bias.shape, 0.5)
+        elif isinstance(module, nn.InstanceNorm2d):
+            state[f"{path}.weight"] = uniform(module.weight.shape, 0.7, 1.3)
+            state[f"{path}.bias"] = normal(module.bias.shape, 0.2)
         elif isinstance(module, nn.BatchNorm2d):
             shape = module.weight.shape
             damping = 0.25 if path in last_norms else 1.0
@@ -96,7 +104,8 @@ def random_state(network: nn.Module, seed: int = 0) -> dict[str, Tensor]:
 
 def _last_norms(network: nn.Module) -> set[str]:
     """Paths of the batch norms at the ends of the residual branches."""
-    matches = [match for path, _ in network.named_modules() if (match := _BLOCK_NORM.fullmatch(path))]
+    paths = [path for path, _ in network.named_modules()]
+    matches = [m for path in paths if (m := _BLOCK_NORM.fullmatch(path) or _UNIT_NORM.fullmatch(path))]
     last: dict[str, re.Match[str]] = {}
     for match in sorted(matches, key=lambda match: match["number"]):
         last[match["block"]] = match

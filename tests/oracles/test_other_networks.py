@@ -132,6 +132,75 @@ def test_the_cifar_network_is_timms_with_a_small_stem(
         assert_same(logits_of(ours, inputs_of(size)), logits_of(theirs, inputs_of(size)), 1e-9)
 
 
+def timm_without_biases(layers: tuple[int, ...]) -> nn.Module:
+    """timm's SE-ResNet with SE modules that have no biases, as moskomule's and IBN-Net's have none."""
+    from functools import partial
+
+    from timm.layers import SEModule
+    from timm.models.resnet import Bottleneck, ResNet
+
+    with torch.device("meta"):
+        return ResNet(Bottleneck, layers, block_args={"attn_layer": partial(SEModule, bias=False)})
+
+
+def moskomules_keys(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """timm's state as moskomule writes it: SE modules of two linear maps."""
+    return {
+        key.replace(".se.fc1.", ".se.fc.0.").replace(".se.fc2.", ".se.fc.2."): (
+            value.flatten(1) if ".se.fc" in key else value
+        )
+        for key, value in state.items()
+    }
+
+
+def test_moskomules_network_is_timms_without_biases_in_the_se_modules(tmp_path: Path) -> None:
+    network = timm_without_biases((3, 4, 6, 3))
+    state = random_state(network)
+    spec = ARCHITECTURES["seresnet50-moskomule"].spec
+    assert spec.parameters() == sum(weight.numel() for weight in network.parameters()) == 28_071_976
+
+    ours = load_network(saved(moskomules_keys(state), tmp_path), spec, find_layout("moskomule")).double()
+    theirs = with_state(network, state).double()
+    for size in (224, 97):
+        assert_same(logits_of(ours, inputs_of(size)), logits_of(theirs, inputs_of(size)), 1e-9)
+
+
+class HalfInstanceNorm(nn.Module):
+    """IBN-a's first norm, written down from the paper for this test: by hand, without `nn.InstanceNorm2d`."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.IN = nn.InstanceNorm2d(channels // 2, affine=True)  # holds the weights
+        self.BN = nn.BatchNorm2d(channels - channels // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        half = self.IN.num_features
+        mean = x[:, :half].mean((2, 3), keepdim=True)
+        variance = x[:, :half].var((2, 3), correction=0, keepdim=True)
+        normal = (x[:, :half] - mean) / (variance + 1e-5).sqrt()
+        first = normal * self.IN.weight[:, None, None] + self.IN.bias[:, None, None]
+        return torch.cat([first, self.BN(x[:, half:])], 1)
+
+
+def test_ibn_nets_network_is_moskomules_with_half_instance_norms(tmp_path: Path) -> None:
+    """A short one: its blocks are those of the published 101 layers."""
+    network = timm_without_biases((2, 1, 2, 1))
+    with torch.device("meta"):
+        for path, block in network.named_modules():
+            if path.startswith(("layer1.", "layer2.", "layer3.")) and hasattr(block, "bn1"):
+                block.bn1 = nn.Sequential(HalfInstanceNorm(block.bn1.num_features), nn.ReLU())
+                block.act1 = nn.Identity()
+    state = random_state(network)
+    published = {key.replace(".bn1.0.", ".bn1."): value for key, value in moskomules_keys(state).items()}
+    spec = replace(ARCHITECTURES["seresnet101-ibn-a"].spec, depths=(2, 1, 2, 1))
+    assert spec.parameters() == sum(weight.numel() for weight in network.parameters())
+
+    ours = load_network(saved(published, tmp_path), spec, find_layout("ibn-net")).double()
+    theirs = with_state(network, state).double()
+    for size in (224, 97):
+        assert_same(logits_of(ours, inputs_of(size)), logits_of(theirs, inputs_of(size)), 1e-9)
+
+
 # --- the SE module ------------------------------------------------------------------------------
 
 
