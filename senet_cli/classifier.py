@@ -249,7 +249,7 @@ def find_model(
     checkpoint, manifest = find_checkpoint(name, settings.manifest)
     for file in checkpoint.files:
         find_layout(file.layout)  # what is wrong in a manifest shall not be found after the download
-    labels = check_labels(manifest.labels(checkpoint.labels), checkpoint.architecture.spec.classes)
+    labels = check_labels(manifest.labels_of(checkpoint), checkpoint.architecture.spec.classes)
     if model := _converted(checkpoint, labels, settings, runtime):
         return model
     installed = ensure_installed(checkpoint, settings, notices)
@@ -311,7 +311,7 @@ def find_default_model(
 
     manifest = load_manifest(settings.manifest)
     checkpoint = manifest.checkpoint(DEFAULT_MODEL)
-    labels = manifest.labels(checkpoint.labels)
+    labels = manifest.labels_of(checkpoint)
     if model := _converted(checkpoint, labels, settings, runtime):
         return model
     try:
@@ -341,7 +341,7 @@ def own_model(path: Path, key: str, manifest: Manifest) -> Model:
         layout=None,
         architecture=architecture,
         preprocess=architecture.preprocess,
-        labels=manifest.labels(architecture.labels),
+        labels=manifest.labels_of(architecture),
     )
 
 

@@ -20,18 +20,20 @@ class LabelSet:
         name: as the manifest refers to it.
         labels: one name a class.
         ids: one identifier a class (a WordNet id for ImageNet), or None.
+        synonyms: other names of each class; empty where a set has none at all.
     """
 
     name: str
     labels: tuple[str, ...]
     ids: tuple[str | None, ...]
+    synonyms: tuple[tuple[str, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
 
 
 def load_labels(name: str) -> LabelSet:
-    """A label set that comes with the package.
+    """A label set that comes with the package: a line a class, of identifier, name and synonyms.
 
     Raises:
         ModelError: there is no such label set.
@@ -42,7 +44,13 @@ def load_labels(name: str) -> LabelSet:
     except FileNotFoundError as error:
         raise ModelError(f"there is no label set `{name}`") from error
     rows = [line.split("\t") for line in text.splitlines()]
-    return LabelSet(name, tuple(row[1] for row in rows), tuple(row[0] or None for row in rows))
+    synonyms = tuple(tuple(row[2].split("|")) if row[2:] else () for row in rows)
+    return LabelSet(
+        name,
+        tuple(row[1] for row in rows),
+        tuple(row[0] or None for row in rows),
+        synonyms if any(synonyms) else (),
+    )
 
 
 def check_labels(labels: LabelSet, classes: int) -> LabelSet:
@@ -66,7 +74,7 @@ def labels_for_classes(names: Sequence[str]) -> LabelSet:
 
     WordNet ids of ImageNet become its names; the classes of a label set of the package become that set.
     """
-    for known in ("cifar-10",):
+    for known in ("cifar-10", "cifar-100"):
         labels = load_labels(known)
         if tuple(names) == labels.labels:
             return labels

@@ -9,7 +9,7 @@ import itertools
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from senet_cli.datasets import Labelled, inner, read_held_back
@@ -49,40 +49,78 @@ def match_classes(names: Sequence[str], labels: LabelSet) -> tuple[int, ...]:
     """Position in the model's output for each class name of a data set.
 
     A name is an identifier of the model's (a WordNet id, alone or before `_` or `-`), one of its labels
-    (upper case, `_` and `-` do not matter), or an index.
+    or their synonyms, where only one class has it (upper case, `_` and `-` do not matter), or an index.
 
     Raises:
         UsageError: a class that the model does not know; the hint names the closest.
     """
-    by_id = {known: index for index, known in enumerate(labels.ids) if known}
-    by_label = {label: index for index, label in enumerate(labels.labels)}
-    spelled = Counter(map(_plain, labels.labels))  # ImageNet has a cardigan and a Cardigan
-    by_plain = {_plain(label): index for label, index in by_label.items() if spelled[_plain(label)] == 1}
-
-    def find(name: str) -> int | None:
-        wordnet = _WORDNET.match(name)
-        if wordnet and wordnet[0] in by_id:
-            return by_id[wordnet[0]]
-        for known, key in ((by_id, name), (by_label, name), (by_plain, _plain(name))):
-            if key in known:
-                return known[key]
-        short = name.isdecimal() and len(name) <= _LONGEST_INDEX
-        return int(name) if short and int(name) < len(labels) else None
-
-    found = [find(name) for name in names]
+    known = _KnownClasses(labels)
+    found = [known.find(name) for name in names]
     unknown = [name for name, index in zip(names, found, strict=True) if index is None]
     if unknown:
-        close = difflib.get_close_matches(_plain(unknown[0]), by_plain, n=1)
-        meant = f"Did you mean `{close[0]}`? " if close else f"It knows, say, `{labels.labels[0]}`. "
         raise UsageError(
             f"the model has no class `{unknown[0][:80]}`" + _and_more(len(unknown) - 1),
-            meant + "Classes are matched by WordNet id, name or index.",
+            f"{known.hint(unknown[0])} Classes are matched by WordNet id, name, synonym or index.",
         )
     indices = [index for index in found if index is not None]
     if len(set(indices)) < len(indices):
         twice = next(n for n, index in zip(names, indices, strict=True) if indices.count(index) > 1)
         raise UsageError(f"two classes of the images are the same class of the model: `{twice}`")
     return tuple(indices)
+
+
+class _KnownClasses:
+    """The classes of a model by everything they are called.
+
+    Args:
+        labels: of the model.
+    """
+
+    def __init__(self, labels: LabelSet) -> None:
+        self._labels = labels
+        self._by_id = {known: index for index, known in enumerate(labels.ids) if known}
+        self._by_label = _only(enumerate(labels.labels))
+        self._by_plain = _only((index, _plain(label)) for index, label in enumerate(labels.labels))
+        self._by_synonym = _by_synonym(labels)
+
+    def find(self, name: str) -> int | None:
+        """The position of a class in the model's output; None if there is none, or more than one."""
+        wordnet = _WORDNET.match(name)
+        if wordnet and wordnet[0] in self._by_id:
+            return self._by_id[wordnet[0]]
+        plain = _plain(name)
+        for known, key in ((self._by_id, name), (self._by_label, name), (self._by_plain, plain)):
+            if key in known:
+                return known[key]
+        if len(self._by_synonym.get(plain, ())) == 1:
+            return next(iter(self._by_synonym[plain]))
+        short = name.isdecimal() and len(name) <= _LONGEST_INDEX
+        return int(name) if short and int(name) < len(self._labels) else None
+
+    def hint(self, name: str) -> str:
+        """What an unknown name may stand for."""
+        if several := self._by_synonym.get(_plain(name)):
+            meant = [f"`{self._labels.ids[i] or self._labels.labels[i]}`" for i in sorted(several)[:3]]
+            return f"It may be {' or '.join(meant)}."
+        close = difflib.get_close_matches(_plain(name), {*self._by_plain, *self._by_synonym}, n=1)
+        return f"Did you mean `{close[0]}`?" if close else f"It knows, say, `{self._labels.labels[0]}`."
+
+
+def _only(named: Iterable[tuple[int, str]]) -> dict[str, int]:
+    """Index by name, without names that several classes have: ImageNet has a cardigan and a Cardigan."""
+    named = list(named)
+    times = Counter(name for _, name in named)
+    return {name: index for index, name in named if times[name] == 1}
+
+
+def _by_synonym(labels: LabelSet) -> dict[str, set[int]]:
+    """Classes by label and synonym, spelled plainly, and by all synonyms in one (`tench, Tinca tinca`)."""
+    found: dict[str, set[int]] = {}
+    for index, label in enumerate(labels.labels):
+        names = (label, *(labels.synonyms[index] if labels.synonyms else ()))
+        for name in (*names, ", ".join(names)):
+            found.setdefault(_plain(name), set()).add(index)
+    return found
 
 
 def _plain(name: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from senet_cli.errors import ManifestError, UnknownModelError
-from senet_cli.labels import LabelSet, load_labels
+from senet_cli.labels import NO_NAME, LabelSet, load_labels, numbered_labels
 from senet_cli.manifest.entries import Architecture, Checkpoint
 from senet_cli.manifest.fields import Fields, read_json
 from senet_cli.manifest.parse import parse_architecture, parse_checkpoint, parse_label_set, parse_name
@@ -54,6 +54,17 @@ class Manifest:
             ModelError: there is no such label set.
         """
         return self.label_sets.get(name) or load_labels(name)
+
+    def labels_of(self, entry: Checkpoint | Architecture) -> LabelSet:
+        """The label set of a checkpoint, or the usual one of an architecture; indices where it has no names.
+
+        Raises:
+            ModelError: as `labels`.
+        """
+        if entry.labels != NO_NAME or NO_NAME in self.label_sets:
+            return self.labels(entry.labels)
+        architecture = entry.architecture if isinstance(entry, Checkpoint) else entry
+        return numbered_labels(architecture.spec.classes)
 
     def architecture(self, key: str) -> Architecture:
         """The architecture with this key.

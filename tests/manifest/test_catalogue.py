@@ -182,7 +182,7 @@ def test_an_entry_is_complete(checkpoint: Checkpoint) -> None:
 
 @each_checkpoint
 def test_labels_fit_the_classes(checkpoint: Checkpoint) -> None:
-    labels = load_labels(checkpoint.labels)
+    labels = MANIFEST.labels_of(checkpoint)
     assert len(labels) == checkpoint.architecture.spec.classes
     assert len(labels.ids) == len(labels.labels)
 
@@ -222,7 +222,7 @@ def test_a_digest_in_the_file_name_is_the_digest(file: CheckpointFile) -> None:
 @pytest.mark.parametrize("name", sorted(MANIFEST.architectures))
 def test_the_labels_of_an_architecture_exist(name: str) -> None:
     architecture = MANIFEST.architecture(name)
-    assert len(load_labels(architecture.labels)) == architecture.spec.classes
+    assert len(MANIFEST.labels_of(architecture)) == architecture.spec.classes
 
 
 def test_stride_and_pool_follow_the_publisher() -> None:
