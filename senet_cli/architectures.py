@@ -8,6 +8,7 @@ networks with the same tensor shapes differ in a spec field, never in a guess. N
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -406,6 +407,12 @@ class ArchSpec:
     def final_norm(self) -> bool:
         """True if batch norm and ReLU stand behind the last block."""
         return isinstance(self.block, PreActivation) and self.block.final_norm
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the image along a side for each of the last map."""
+        stem = math.prod(conv.stride for conv in self.stem.convs(self.in_channels))
+        return stem * (2 if self.pool else 1) * (1 << (len(self.depths) - 1))
 
     def with_classes(self, classes: int) -> ArchSpec:
         """The same network with another head."""

@@ -25,6 +25,7 @@ from senet_cli.manifest import (
     find_checkpoint,
     load_manifest,
 )
+from senet_cli.manifest.sizes import USUAL_SIZE, InputSize, Recipe
 from senet_cli.models.layouts import find_layout
 from senet_cli.records import Prediction
 from senet_cli.runtime import Runtime, Tell, Weights, find_conversion, resolve_runtime, start_engine
@@ -59,7 +60,7 @@ class Model:
         architecture: the exact structure.
         preprocess: from image to pixels.
         labels: names of the classes; for weights of one's own only a guess, which their number may refute.
-        metric: the published accuracy at the size that `preprocess` crops to, if there is one.
+        metric: the accuracy that is published for `preprocess`, if there is one.
         conversion: what runs instead of the file at `path`, where it was found.
     """
 
@@ -99,9 +100,12 @@ class Classifier:
         engine: "auto", "torch" or "openvino".
         manifest: a manifest that adds or replaces entries.
         offline: True forbids downloads; None: as `SENET_OFFLINE` says.
+        image_size: side of the square that the network sees, in pixels; resizing before the crop keeps the
+            checkpoint's own ratio. None: as `recipe` says.
+        recipe: "default", or "test" for the larger size that the publisher tests at.
 
     Raises:
-        SenetError: no such model, no such device, a download that failed, or an unusable file.
+        SenetError: no such model, device or size, a download that failed, or an unusable file.
 
     Example:
         >>> Classifier("seresnet50").predict("bird.jpg")[0].label  # doctest: +SKIP
@@ -117,12 +121,16 @@ class Classifier:
         engine: EngineRequest = "auto",
         manifest: str | os.PathLike[str] | None = None,
         offline: bool | None = None,
+        image_size: int | None = None,
+        recipe: Recipe = "default",
     ) -> None:
+        size = InputSize(image_size, recipe)
+        size.check()
         path = Path(manifest) if manifest is not None else None
         settings = Settings.from_environment(manifest=path, offline=offline)
         runtime = resolve_runtime(engine, device, precision, latency=True)  # batches come one by one
-        if name := model or settings.model:
-            found = find_model(name, settings, runtime=runtime)
+        if name := model or settings.model or (DEFAULT_MODEL if size != USUAL_SIZE else None):
+            found = find_model(name, settings, runtime=runtime, size=size)
         else:
             found = find_default_model(
                 settings, None, lambda text: warnings.warn(text, stacklevel=3), runtime=runtime
@@ -231,7 +239,12 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def find_model(
-    name: str, settings: Settings, notices: Notices | None = None, *, runtime: Runtime | None = None
+    name: str,
+    settings: Settings,
+    notices: Notices | None = None,
+    *,
+    runtime: Runtime | None = None,
+    size: InputSize = USUAL_SIZE,
 ) -> Model:
     """A checkpoint of the manifest, downloaded and verified if it is not there yet, or a training run.
 
@@ -240,9 +253,10 @@ def find_model(
         settings: where things lie.
         notices: hears of the download.
         runtime: what it will run on; where that has a conversion, the checkpoint itself is not needed.
+        size: at which size it sees images.
 
     Raises:
-        SenetError: unknown, not to be had, or not the published bytes.
+        SenetError: unknown, not to be had, not the published bytes, or without this size.
     """
     from senet_cli.store.install import ensure_installed
 
@@ -250,21 +264,26 @@ def find_model(
     for file in checkpoint.files:
         find_layout(file.layout)  # what is wrong in a manifest shall not be found after the download
     labels = check_labels(manifest.labels_of(checkpoint), checkpoint.architecture.spec.classes)
-    if model := _converted(checkpoint, labels, settings, runtime):
+    preprocess = size.of_checkpoint(checkpoint)
+    if model := _converted(checkpoint, labels, preprocess, settings, runtime):
         return model
     installed = ensure_installed(checkpoint, settings, notices)
-    return _model(checkpoint, labels, installed.file, installed.sha256, installed.path)
+    return _model(checkpoint, labels, preprocess, installed.file, installed.sha256, installed.path)
 
 
 def _converted(
-    checkpoint: Checkpoint, labels: LabelSet, settings: Settings, runtime: Runtime | None
+    checkpoint: Checkpoint,
+    labels: LabelSet,
+    preprocess: Preprocess,
+    settings: Settings,
+    runtime: Runtime | None,
 ) -> Model | None:
     """The checkpoint without its file, if the runtime uses conversions and there is one of it."""
     if runtime is None or runtime.engine != "openvino":
         return None
     for sha256 in dict.fromkeys(Cache.from_settings(settings).digests(checkpoint)):
         for file in checkpoint.files:
-            model = _model(checkpoint, labels, file, sha256, None)
+            model = _model(checkpoint, labels, preprocess, file, sha256, None)
             if file.path is not None or not file.digest.matches(sha256):
                 continue
             if conversion := find_conversion(model.weights, settings):
@@ -273,7 +292,12 @@ def _converted(
 
 
 def _model(
-    checkpoint: Checkpoint, labels: LabelSet, file: CheckpointFile, sha256: str, path: Path | None
+    checkpoint: Checkpoint,
+    labels: LabelSet,
+    preprocess: Preprocess,
+    file: CheckpointFile,
+    sha256: str,
+    path: Path | None,
 ) -> Model:
     return Model(
         name=checkpoint.name,
@@ -281,9 +305,9 @@ def _model(
         sha256=sha256,
         layout=file.layout,
         architecture=checkpoint.architecture,
-        preprocess=checkpoint.preprocess,
+        preprocess=preprocess,
         labels=labels,
-        metric=checkpoint.metric,
+        metric=checkpoint.metric_with(preprocess),
     )
 
 
@@ -312,7 +336,7 @@ def find_default_model(
     manifest = load_manifest(settings.manifest)
     checkpoint = manifest.checkpoint(DEFAULT_MODEL)
     labels = manifest.labels_of(checkpoint)
-    if model := _converted(checkpoint, labels, settings, runtime):
+    if model := _converted(checkpoint, labels, checkpoint.preprocess, settings, runtime):
         return model
     try:
         check_answers(checkpoint, settings, _PATIENCE)
@@ -327,11 +351,17 @@ def find_default_model(
         return bundled
 
 
-def own_model(path: Path, key: str, manifest: Manifest) -> Model:
+def own_model(
+    path: Path,
+    key: str,
+    manifest: Manifest,
+    size: InputSize = USUAL_SIZE,
+) -> Model:
     """Weights of one's own, with the usual preprocessing and labels of their architecture.
 
     Raises:
         UnknownModelError: no such architecture.
+        UsageError: a size that it does not have.
     """
     architecture = manifest.architecture(key)
     return Model(
@@ -340,7 +370,7 @@ def own_model(path: Path, key: str, manifest: Manifest) -> Model:
         sha256=None,
         layout=None,
         architecture=architecture,
-        preprocess=architecture.preprocess,
+        preprocess=size.of_architecture(architecture),
         labels=manifest.labels_of(architecture),
     )
 

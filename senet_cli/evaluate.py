@@ -199,11 +199,15 @@ def _share_dict(share: Share) -> dict[str, Any]:
     }
 
 
-def as_dict(evaluation: Evaluation, published: dict[str, Any] | None) -> dict[str, Any]:
-    """The result as JSON (`schema` 1); percentages with three decimals."""
+def as_dict(evaluation: Evaluation, image_size: int, published: dict[str, Any] | None) -> dict[str, Any]:
+    """The result as JSON (`schema` 1); percentages with three decimals.
+
+    `published` is for the same `image_size`, pixels.
+    """
     return {
         "schema": 1,
         "model": evaluation.model,
+        "image_size": image_size,
         "images": evaluation.top1.of,
         "failed": len(evaluation.failures),
         "top1": _share_dict(evaluation.top1),

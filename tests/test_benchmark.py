@@ -69,7 +69,7 @@ def test_a_case(photos: Path) -> None:
     case = Case(BUNDLED_MODEL, "torch", "cpu", "fp32", None, jobs=2)
     result = in_new_process(measure, case, Settings.from_environment(), photos, 0.05)
     assert result.model == BUNDLED_MODEL
-    assert result.batch == 64
+    assert (result.image_size, result.batch) == (32, 64)
     assert len(result.images_per_second) == len(result.decoding_images_per_second) == RUNS
     assert result.unreadable == max(100, 4 * result.streams * 64) // 6
     assert result.gpu is None
@@ -80,6 +80,7 @@ def row(batch: int, **changed: Any) -> Row:
     case = Case("some", "torch", "cuda:0", "bf16", None, jobs=1)
     values: dict[str, Any] = {
         "model": "some.model",
+        "image_size": 224,
         "gpu": "Abacus 9000",
         "batch": batch,
         "streams": 2,
@@ -97,11 +98,11 @@ def test_the_table() -> None:
     facts = {"processor": "Quill", "processors": 3, "versions": {"torch": "9.9"}, "date": "2026-01-01"}
     text = _table([row(1), row(32, decoding_images_per_second=(7.0, 8.0, 9.0), peak_memory=None)], facts)
     assert text == (
-        "model       engine  device  precision  batch  images/s  least  most  ms a batch   90 %  99 %"
+        "model       engine  device  precision  size  batch  images/s  least  most  ms a batch   90 %  99 %"
         "  with decoding   MB  one photo, s\n"
-        "some.model  torch   cuda:0  bf16           1      10.0    9.0  11.0       100.0  123.4      "
+        "some.model  torch   cuda:0  bf16        224      1      10.0    9.0  11.0       100.0  123.4      "
         "                 123          0.60\n"
-        "some.model  torch   cuda:0  bf16          32      10.0    9.0  11.0       100.0  123.4      "
+        "some.model  torch   cuda:0  bf16        224     32      10.0    9.0  11.0       100.0  123.4      "
         "            8.0               0.60\n"
         "\n"
         "Quill, 3 processors, Abacus 9000, torch 9.9, 2026-01-01\n"
@@ -109,7 +110,7 @@ def test_the_table() -> None:
 
 
 def test_figures_for_programs(senet: Senet) -> None:
-    options = ("--engine", "all", "--batch", "2,2", "--format", "json", "-q")
+    options = ("--engine", "all", "--batch", "2,2", "--image-size", "40", "--format", "json", "-q")
     done = senet("benchmark", "seresnet10-cifar10", *options)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -118,7 +119,7 @@ def test_figures_for_programs(senet: Senet) -> None:
     engines = [row["engine"] for row in result["results"]]
     assert engines in (["openvino", "torch"], ["torch"])
     for row in result["results"]:
-        assert row["batch"] == 2
+        assert (row["batch"], row["image_size"]) == (2, 40)
         assert len(row["start_seconds"]) == 3
         assert min(row["start_seconds"]) > 0.05
 

@@ -22,6 +22,7 @@ from senet_cli.classifier import Classifier, find_model
 from senet_cli.engines.base import Engine, EngineName, Precision
 from senet_cli.images.decode import silence_decoders
 from senet_cli.images.sources import SourceRequest
+from senet_cli.manifest.sizes import InputSize, Recipe
 from senet_cli.pipeline import RunOptions, classify
 from senet_cli.records import ImageResult
 from senet_cli.runtime import resolve_runtime
@@ -48,6 +49,7 @@ class Case:
         precision: number format.
         batch: images in a batch; None for what `senet predict` would choose.
         jobs: decoding threads.
+        image_size, recipe: as in `InputSize`.
     """
 
     model: str
@@ -56,6 +58,8 @@ class Case:
     precision: Precision
     batch: int | None
     jobs: int
+    image_size: int | None = None
+    recipe: Recipe = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class Measured:
 
     Args:
         model: full name.
+        image_size: side of the network's input, pixels.
         gpu: what its maker calls it; None on other devices.
         batch: images in a batch; less than was asked for where the device has no room for more.
         streams: batches side by side.
@@ -78,6 +83,7 @@ class Measured:
     """
 
     model: str
+    image_size: int
     gpu: str | None
     batch: int
     streams: int
@@ -105,7 +111,7 @@ def measure(
     """
     silence_decoders()
     runtime = resolve_runtime(case.engine, case.device, case.precision)
-    model = find_model(case.model, settings, runtime=runtime)
+    model = find_model(case.model, settings, runtime=runtime, size=InputSize(case.image_size, case.recipe))
     classifier = Classifier.from_model(model, runtime, settings, lambda _: None)
     engine, batch = classifier.engine, case.batch or classifier.batch_size
     rates, seconds = engine_alone(engine, classifier.preprocess.crop, batch, run_seconds)
@@ -115,6 +121,7 @@ def measure(
     decoding, unreadable = _with_decoding(classifier, options, images) if images else ((), 0)
     return Measured(
         model=classifier.name,
+        image_size=classifier.preprocess.crop,
         gpu=gpu,
         batch=batch,
         streams=engine.streams,

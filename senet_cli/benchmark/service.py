@@ -21,6 +21,7 @@ from senet_cli.classifier import find_model
 from senet_cli.engines.base import EngineRequest, Precision
 from senet_cli.errors import NothingToClassifyError
 from senet_cli.images.sources import SourceRequest
+from senet_cli.manifest.sizes import USUAL_SIZE, InputSize
 from senet_cli.runtime import Runtime, Tell, convert, processors, resolve_runtime
 from senet_cli.settings import Settings
 from senet_cli.store.notices import Notices
@@ -43,6 +44,7 @@ class BenchmarkRequest:
         batches: images in a batch; None for what `senet predict` would choose.
         images: folder of images, to measure decoding too, or None.
         jobs: decoding threads.
+        size: at which size the networks see images.
     """
 
     models: tuple[str, ...]
@@ -52,6 +54,7 @@ class BenchmarkRequest:
     batches: tuple[int | None, ...]
     images: Path | None
     jobs: int
+    size: InputSize = USUAL_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def benchmark(
     runtimes = _runtimes(request, tell)
     wanted = list(itertools.product(request.models, runtimes))
     for name, runtime in wanted:  # what is missing shall be found before anything is measured
-        model = find_model(name, settings, downloads, runtime=runtime)
+        model = find_model(name, settings, downloads, runtime=runtime, size=request.size)
         if runtime.engine == "openvino":
             convert(model.weights, settings, tell)
     with tempfile.TemporaryDirectory(prefix="senet-") as folder:
@@ -90,9 +93,18 @@ def benchmark(
             start: tuple[float, ...] = ()
             measured = set()
             for batch in request.batches:
-                case = Case(name, runtime.engine, runtime.device, runtime.precision, batch, request.jobs)
+                case = Case(
+                    name,
+                    runtime.engine,
+                    runtime.device,
+                    runtime.precision,
+                    batch,
+                    request.jobs,
+                    request.size.image_size,
+                    request.size.recipe,
+                )
                 result = in_new_process(measure, case, settings, request.images)
-                start = start or seconds_of(_predict(photo, name, runtime, settings), _STARTS)
+                start = start or seconds_of(_predict(photo, name, runtime, request.size, settings), _STARTS)
                 if result.batch not in measured:  # "auto" may have chosen one of the others
                     yield Row(case, result, start)
                 measured.add(result.batch)
@@ -129,10 +141,13 @@ def _runtimes(request: BenchmarkRequest, tell: Tell) -> list[Runtime]:
     return list(found.values())
 
 
-def _predict(photo: str, name: str, runtime: Runtime, settings: Settings) -> list[str]:
+def _predict(photo: str, name: str, runtime: Runtime, size: InputSize, settings: Settings) -> list[str]:
     """The command of somebody with one photograph."""
     options = ["-m", name, "--engine", runtime.engine, "--device", runtime.device]
     options += ["--precision", runtime.precision, "--format", "jsonl", "-q"]
+    options += ["--recipe", size.recipe]
+    if size.image_size is not None:
+        options += ["--image-size", str(size.image_size)]
     if settings.manifest:
         options += ["--manifest", str(settings.manifest)]
     return ["predict", *options, "--", photo]

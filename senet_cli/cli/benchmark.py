@@ -29,7 +29,7 @@ EPILOG = """Examples:
   senet benchmark seresnet50 seresnext50 --batch 1,4,16 --images photos/ --format json
 """
 _WORDS = ("model", "engine", "device", "precision")
-_NUMBERS = ("batch", "images/s", "least", "most", "ms a batch", "90 %", "99 %")
+_NUMBERS = ("size", "batch", "images/s", "least", "most", "ms a batch", "90 %", "99 %")
 
 
 def benchmark(
@@ -64,6 +64,8 @@ def benchmark(
     jobs: opt.JobsOption = "auto",
     format: opt.ReportFormatOption = "table",  # noqa: A002 - the name of the option
     output: opt.ReportOption = None,
+    image_size: opt.ImageSizeOption = None,
+    recipe: opt.RecipeOption = "default",
     manifest: opt.ManifestOption = None,
     offline: opt.OfflineOption = False,
     quiet: opt.QuietOption = False,
@@ -76,7 +78,7 @@ def benchmark(
     check_device(device)
     batches = tuple(opt.auto_or_count(part.strip()) for part in batch_size.split(","))
     precisions = tuple(_precision(part.strip()) for part in precision.split(","))
-    threads = opt.decoding_threads(jobs)
+    threads, size = opt.decoding_threads(jobs), opt.input_size(image_size, recipe)
     if images is not None and not images.is_dir():
         raise UsageError(f"`{images}` is no folder", "Give --images a folder of images.")
     settings = opt.settings(manifest, offline=offline)
@@ -93,6 +95,7 @@ def benchmark(
         tuple(dict.fromkeys(batches)),
         images,
         threads,
+        size,
     )
     rows: list[Row] = []
     with open_output(output) as out, closing(DownloadNotices(quiet=quiet)) as notices:
@@ -140,6 +143,7 @@ def _cells(row: Row, *, decoding: bool) -> list[str]:
         case.engine,
         case.device,
         case.precision,
+        str(measured.image_size),
         str(measured.batch),
         *(_rate([rate]) for rate in (_median(rates), min(rates), max(rates))),
         *("" if seconds is None else f"{1000 * seconds:.1f}" for seconds in measured.batch_seconds),

@@ -72,17 +72,20 @@ def evaluate(
     jobs: opt.JobsOption = "auto",
     format: opt.ReportFormatOption = "table",  # noqa: A002 - the name of the option
     output: opt.ReportOption = None,
+    image_size: opt.ImageSizeOption = None,
+    recipe: opt.RecipeOption = "default",
     manifest: opt.ManifestOption = None,
     offline: opt.OfflineOption = False,
     quiet: opt.QuietOption = False,
 ) -> None:
     """Measure a model on images whose classes are known: accuracy, class by class, and calibration.
 
-    Classes are matched with the model's by WordNet id, name or index. Images that cannot be read are counted
-    apart, and then the exit code is 1.
+    Classes are matched with the model's by WordNet id, name, synonym or index. Images that cannot be read are
+    counted apart, and then the exit code is 1.
     """
     check_device(device)
     batch, threads = opt.auto_or_count(batch_size), opt.decoding_threads(jobs)
+    size = opt.input_size(image_size, recipe)
     settings = opt.settings(manifest, offline=offline)
     mute_native_code()
 
@@ -102,7 +105,7 @@ def evaluate(
             if len(images) < len(everything):
                 seen = len(everything) - len(images)
                 note(f"leaving out {seen:,} images that `{model}` was trained on", quiet=quiet)
-        found = find_model(model, settings, DownloadNotices(quiet=quiet), runtime=runtime)
+        found = find_model(model, settings, DownloadNotices(quiet=quiet), runtime=runtime, size=size)
         indices = match_classes(images.classes, found.labels)
         classifier = load_classifier(found, runtime, settings)
         options = RunOptions(batch_size=batch or classifier.batch_size, jobs=threads)
@@ -152,7 +155,8 @@ def _json(result: Evaluation, model: Model) -> str:
     from senet_cli.evaluate import as_dict
 
     published: dict[str, Any] | None = asdict(model.metric) if model.metric else None
-    return encodable_json(json.dumps(as_dict(result, published), indent=1, ensure_ascii=False)) + "\n"
+    facts = as_dict(result, model.preprocess.crop, published)
+    return encodable_json(json.dumps(facts, indent=1, ensure_ascii=False)) + "\n"
 
 
 def _top5(result: Evaluation) -> list[str]:
@@ -168,10 +172,21 @@ def _top5(result: Evaluation) -> list[str]:
     ]
 
 
+def _published(model: Model) -> str:
+    """The accuracy to compare with; none where another size than the publisher's was asked for."""
+    metric = model.metric
+    if metric is None:
+        resize, crop = model.preprocess.resize, model.preprocess.crop
+        return f"{'published':18}   none for images resized to {resize} and cropped to {crop}"
+    said = "after training" if metric.source == OWN_RUN else "published"
+    return f"{said:18} {metric.top1:6.2f} %   {metric.dataset}, {metric.source}"
+
+
 def _table(result: Evaluation, model: Model) -> str:
     low, high = result.top1.interval
     lines = [
-        f"{result.model}: {result.top1.of:,} images of {len(result.classes)} classes",
+        f"{result.model}: {result.top1.of:,} images of {len(result.classes)} classes, "
+        f"at {model.preprocess.crop} pixels",
         "",
         f"top-1              {result.top1.percent:6.2f} %   {result.top1.right:,} right, "
         f"95 % interval {low:.2f} to {high:.2f}",
@@ -179,9 +194,7 @@ def _table(result: Evaluation, model: Model) -> str:
         f"mean of classes    {result.mean_class_accuracy:6.2f} %",
         f"calibration error  {result.calibration_error:6.2f} %",
     ]
-    if metric := model.metric:
-        said = "after training" if metric.source == OWN_RUN else "published"
-        lines.append(f"{said:18} {metric.top1:6.2f} %   {metric.dataset}, {metric.source}")
+    lines.append(_published(model))
     width = min(_MAX_LABEL, max(len(entry.label) for entry in result.classes))
     lines += ["", f"{'class':{width}}   images    right    top-1  most often mistaken for"]
     for entry in result.classes:

@@ -12,6 +12,7 @@ import typer
 from senet_cli.engines.base import EngineRequest, Precision
 from senet_cli.errors import SenetError
 from senet_cli.manifest import Manifest, load_manifest
+from senet_cli.manifest.sizes import MAX_SIZE, InputSize, Recipe
 from senet_cli.settings import Settings
 
 _MAX_DIGITS = 9
@@ -89,6 +90,20 @@ JobsOption = Annotated[
         "--jobs", "-j", metavar="auto|N", envvar="SENET_JOBS", help="Decoding threads (`train`: processes)."
     ),
 ]
+ImageSizeOption = Annotated[
+    int | None,
+    typer.Option(
+        "--image-size",
+        min=1,
+        max=MAX_SIZE,
+        metavar="N",
+        show_default="the publisher's",
+        help="Side of the network's input; images are resized in the publisher's own ratio to it.",
+    ),
+]
+RecipeOption = Annotated[
+    Recipe, typer.Option("--recipe", help="test: the publisher's larger size for tests, where there is one.")
+]
 NamesRequired = Annotated[
     list[str], typer.Argument(metavar="NAME...", autocompletion=complete_model, show_default=False)
 ]
@@ -96,6 +111,13 @@ NamesArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="NAME...", autocompletion=complete_model, show_default=False),
 ]
+
+
+def input_size(image_size: int | None, recipe: Recipe) -> InputSize:
+    """The size that the two options ask for."""
+    size = InputSize(image_size, recipe)
+    size.check()
+    return size
 
 
 def settings(manifest: Path | None, *, offline: bool = False) -> Settings:

@@ -18,9 +18,11 @@ from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code,
 from senet_cli.cli.downloads import DownloadNotices
 from senet_cli.cli.loading import load_classifier
 from senet_cli.cli.results import ResultRun
+from senet_cli.describe import preprocess_in_words
 from senet_cli.engines.base import check_device
 from senet_cli.errors import NothingToClassifyError, UsageError
 from senet_cli.images.sources import Source, SourceRequest
+from senet_cli.manifest.sizes import USUAL_SIZE, InputSize
 from senet_cli.settings import DEFAULT_MODEL, Settings
 from senet_cli.writers.base import FORMATS, Format, Writer, open_output
 from senet_cli.writers.choose import make_writer
@@ -114,6 +116,8 @@ def predict(
             help="Their architecture, see `senet list --architectures`.",
         ),
     ] = None,
+    image_size: opt.ImageSizeOption = None,
+    recipe: opt.RecipeOption = "default",
     manifest: opt.ManifestOption = None,
     offline: opt.OfflineOption = False,
     quiet: opt.QuietOption = False,
@@ -127,7 +131,7 @@ def predict(
     if quiet and verbose:
         raise UsageError("`-q` and `-v` contradict each other", "Give one of them.")
     check_device(device)
-    chosen = _ModelChoice(model, weights, arch, strict)
+    chosen = _ModelChoice(model, weights, arch, strict, opt.input_size(image_size, recipe))
     chosen.check()
     batch, threads = opt.auto_or_count(batch_size), opt.decoding_threads(jobs)
     request = SourceRequest(tuple(source or ()), from_file, null, recursive)
@@ -154,6 +158,7 @@ def predict(
     if verbose:
         note(f"{classifier.name} ({found.architecture.key}) from {found.path or 'its conversion'}")
         note(f"{runtime}")
+        note(preprocess_in_words(classifier.preprocess))
         note(f"batches of {options.batch_size}, {options.jobs} decoding threads")
     on_terminal = output is None and is_terminal(sys.stdout)
     style = format or _format_for(output, on_terminal=on_terminal)
@@ -174,17 +179,18 @@ class _ModelChoice:
     weights: Path | None
     arch: str | None
     strict: bool
+    size: InputSize
 
     def find(self, settings: Settings, notices: DownloadNotices, runtime: Runtime) -> Model:
         from senet_cli.classifier import find_default_model, find_model, own_model
         from senet_cli.manifest import load_manifest
 
         if self.weights is not None and self.arch is not None:
-            return own_model(self.weights, self.arch, load_manifest(settings.manifest))
+            return own_model(self.weights, self.arch, load_manifest(settings.manifest), self.size)
         if name := self.name or settings.model:
-            return find_model(name, settings, notices, runtime=runtime)
-        if self.strict:
-            return find_model(DEFAULT_MODEL, settings, notices, runtime=runtime)
+            return find_model(name, settings, notices, runtime=runtime, size=self.size)
+        if self.strict or self.size != USUAL_SIZE:  # a size for the one would be nonsense for the other
+            return find_model(DEFAULT_MODEL, settings, notices, runtime=runtime, size=self.size)
         return find_default_model(
             settings, notices, lambda text: say(f"note: {text}", "yellow"), runtime=runtime
         )

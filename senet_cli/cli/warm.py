@@ -17,6 +17,8 @@ EPILOG = """Example:
 
 def warm(
     names: opt.NamesRequired,
+    image_size: opt.ImageSizeOption = None,
+    recipe: opt.RecipeOption = "default",
     manifest: opt.ManifestOption = None,
     offline: opt.OfflineOption = False,
     quiet: opt.QuietOption = False,
@@ -25,6 +27,7 @@ def warm(
 
     Prints the name and the folder of each conversion, separated by a tab. What is there is left alone.
     """
+    size = opt.input_size(image_size, recipe)
     settings = opt.settings(manifest, offline=offline)
     mute_native_code()
     from senet_cli.classifier import find_model
@@ -33,6 +36,6 @@ def warm(
     runtime = resolve_runtime("openvino", "cpu", "fp32")
     with open_output(None) as out, closing(DownloadNotices(quiet=quiet)) as notices:
         for name in names:
-            model = find_model(name, settings, notices, runtime=runtime)
+            model = find_model(name, settings, notices, runtime=runtime, size=size)
             converted = convert(model.weights, settings, lambda text: note(text, quiet=quiet))
             out.write(f"{model.name}\t{converted.folder}\n")

@@ -183,6 +183,7 @@ class Checkpoint:
         licence: of the weights.
         aliases: other names that people know it by.
         sources: where the facts come from.
+        test_preprocess: the publisher's for tests at a larger size, where there is one.
     """
 
     name: EntryName
@@ -195,8 +196,15 @@ class Checkpoint:
     licence: Licence
     aliases: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    test_preprocess: Preprocess | None = None
 
     @property
     def metric(self) -> Metric | None:
         """The accuracy at the size that `preprocess` crops to, if it is published."""
-        return next((m for m in self.metrics if m.size == self.preprocess.crop), None)
+        return self.metric_with(self.preprocess)
+
+    def metric_with(self, preprocess: Preprocess) -> Metric | None:
+        """The accuracy that is published for this preprocessing, which must be the publisher's own."""
+        if preprocess not in (self.preprocess, self.test_preprocess):
+            return None
+        return next((m for m in self.metrics if m.size == preprocess.crop), None)

@@ -264,22 +264,36 @@ def parse_checkpoint(
     architecture = architectures[key]
     if classes := fields.integer("classes", 1, 1_000_000, None):
         architecture = replace(architecture, spec=architecture.spec.with_classes(classes))
+    preprocess = parse_preprocess(fields.child("preprocess"))
     checkpoint = Checkpoint(
         name=parse_name(name, fields),
         publisher=fields.text("publisher"),
         architecture=architecture,
         labels=parse_name(fields.text("labels", architecture.labels), fields, "labels"),
-        preprocess=parse_preprocess(fields.child("preprocess")),
+        preprocess=preprocess,
         files=fields.each("files", lambda file: _file(file, folder)),
         metrics=fields.each("metrics", _metric, []),
         licence=_licence(fields.child("licence")),
         aliases=tuple(_alias(text, fields) for text in fields.texts("aliases", [])),
         sources=fields.texts("sources", []),
+        test_preprocess=_test_preprocess(fields.optional_child("test"), preprocess),
     )
     if not checkpoint.files:
         fields.fail("`files` is empty")
     fields.done()
     return checkpoint
+
+
+def _test_preprocess(fields: Fields | None, usual: Preprocess) -> Preprocess | None:
+    """The sizes of `test`; everything else is as in `preprocess`."""
+    if fields is None:
+        return None
+    resize, crop = fields.integer("resize", 1, 4096), fields.integer("crop", 1, 4096)
+    fields.done()
+    test = replace(usual, resize=resize, crop=crop)
+    if test.crop == usual.crop:
+        fields.fail("`crop` is that of `preprocess`: accuracies tell the two apart by their size")
+    return test
 
 
 def _alias(text: str, fields: Fields) -> str:

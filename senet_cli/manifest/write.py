@@ -72,12 +72,14 @@ def manifest_of(checkpoint: Checkpoint, labels: LabelSet | None) -> dict[str, An
 
 def checkpoint_dict(checkpoint: Checkpoint) -> dict[str, Any]:
     """One value of `checkpoints`."""
+    test = checkpoint.test_preprocess
     return {
         "publisher": checkpoint.publisher,
         "architecture": checkpoint.architecture.key,
         "classes": checkpoint.architecture.spec.classes,
         "labels": checkpoint.labels,
         "preprocess": asdict(checkpoint.preprocess),
+        **({"test": {"resize": test.resize, "crop": test.crop}} if test else {}),
         "files": [_file(file) for file in checkpoint.files],
         "metrics": [_metric(metric) for metric in checkpoint.metrics],
         "licence": _given(asdict(checkpoint.licence)),

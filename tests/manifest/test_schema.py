@@ -70,6 +70,11 @@ def accepted_by_parser(manifest: dict[str, Any]) -> bool:
         (ENTRY | {"files": [FILE | {"bytes": 0}]}, False),
         (ENTRY | {"aliases": ["A"]}, False),
         (ENTRY | {"classes": 0}, False),
+        (ENTRY | {"test": {"resize": 288, "crop": 288}}, True),
+        (ENTRY | {"test": None}, True),
+        (ENTRY | {"test": {"resize": 288}}, False),
+        (ENTRY | {"test": {"resize": 288, "crop": 288, "mean": [0, 0, 0]}}, False),
+        (ENTRY | {"test": {"resize": 288, "crop": 0}}, False),
     ],
 )
 def test_schema_and_parser_judge_alike(entry: dict[str, Any], good: bool) -> None:
