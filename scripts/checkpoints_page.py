@@ -1,15 +1,22 @@
-"""Makes docs/checkpoints.md from the manifest. `--check` only compares, for CI."""
+"""Makes docs/checkpoints.md from the manifest and prints what is in it and why others are not.
+
+`--check` only compares, for CI.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
+from pathlib import Path
 
 from manifest_file import PROJECT
 
 from senet_cli.describe import checkpoint_summary, preprocess_in_words, structure_in_words
-from senet_cli.manifest import Checkpoint, Manifest, load_manifest
+from senet_cli.manifest import Checkpoint, Digest, Manifest, load_manifest
+from senet_cli.manifest.entries import MemberDigest
 
 PAGE = PROJECT / "docs" / "checkpoints.md"
+NOT_INCLUDED = Path(__file__).parent / "not_included.json"
 HEAD = """# Checkpoints
 
 Made by `scripts/checkpoints_page.py` from `weights_manifest.json`; do not edit.
@@ -24,9 +31,35 @@ sources, and only the code that reads it has been tested, with random weights in
 """
 
 
+TAIL = """
+## What is not here
+
+Eligible is every public SE checkpoint in PyTorch's or Caffe's format that its publisher has not replaced, is
+plainly convolutional and has a published digest of any kind. These are not here:
+
+"""
+
+
 def page(manifest: Manifest) -> str:
     rows = "".join(row(checkpoint, manifest) for checkpoint in manifest.checkpoints.values())
-    return HEAD + rows + "".join(section(c, manifest) for c in manifest.checkpoints.values())
+    sections = "".join(section(c, manifest) for c in manifest.checkpoints.values())
+    excluded = (f"- {reason}: {', '.join(names)}\n" for reason, names in not_included().items())
+    return HEAD + rows + sections + TAIL + "".join(excluded)
+
+
+def not_included() -> dict[str, list[str]]:
+    """Reason -> names of the public checkpoints that are not in the manifest for it."""
+    reasons: dict[str, list[str]] = json.loads(NOT_INCLUDED.read_text(encoding="utf-8"))
+    return {reason: names for reason, names in reasons.items() if reason != "_"}
+
+
+def account(manifest: Manifest) -> str:
+    """How many there are, from how many publishers, and why others are not."""
+    public = [c for c in manifest.checkpoints.values() if not any(file.path for file in c.files)]
+    publishers = len({checkpoint.publisher for checkpoint in public})
+    lines = [f"eligible {len(public)}, included {len(public)}, from {publishers} publishers"]
+    lines += [f"excluded {len(names):3}: {reason}" for reason, names in not_included().items()]
+    return "\n".join(lines)
 
 
 def row(checkpoint: Checkpoint, manifest: Manifest) -> str:
@@ -39,10 +72,16 @@ def row(checkpoint: Checkpoint, manifest: Manifest) -> str:
         summary["top5"],
         summary["size"],
         f"{file.size:,}" if file.size else None,
-        "SHA-256" if file.digest.full else f"first {len(file.digest.value)} digits",
+        _digest(file.digest),
         file.seen or "never",
     )
     return "| " + " | ".join("" if cell is None else str(cell) for cell in cells) + " |\n"
+
+
+def _digest(digest: Digest | MemberDigest) -> str:
+    if isinstance(digest, MemberDigest):
+        return "SHA-1 of the member"
+    return "SHA-256" if digest.full else f"first {len(digest.value)} digits"
 
 
 def section(checkpoint: Checkpoint, manifest: Manifest) -> str:
@@ -59,7 +98,8 @@ def section(checkpoint: Checkpoint, manifest: Manifest) -> str:
     if checkpoint.aliases:
         lines.append("- also called " + ", ".join(f"`{alias}`" for alias in checkpoint.aliases))
     for file in checkpoint.files:
-        lines.append(f"- {file.format}, layout {file.layout}, SHA-256 `{file.digest}`")
+        kind = "" if isinstance(file.digest, MemberDigest) else "SHA-256 "
+        lines.append(f"- {file.format}, layout {file.layout}, {kind}`{file.digest}`")
         lines += [f"  - <{url}>" for url in file.urls]
         if file.path:
             lines.append("  - comes with senet; see [bundled-model.md](bundled-model.md)")
@@ -68,7 +108,9 @@ def section(checkpoint: Checkpoint, manifest: Manifest) -> str:
 
 
 def main() -> None:
-    text = page(load_manifest())
+    manifest = load_manifest()
+    text = page(manifest)
+    sys.stdout.write(account(manifest) + "\n")
     if "--check" not in sys.argv:
         PAGE.write_text(text, encoding="utf-8")
     elif PAGE.read_text(encoding="utf-8") != text:
