@@ -11,7 +11,7 @@ from pathlib import Path
 
 from manifest_file import PROJECT
 
-from senet_cli.describe import checkpoint_summary, preprocess_in_words, structure_in_words
+from senet_cli.describe import checkpoint_summary, preprocess_in_words, sizes_in_words, structure_in_words
 from senet_cli.manifest import Checkpoint, Digest, Manifest, load_manifest
 from senet_cli.manifest.entries import MemberDigest
 
@@ -68,9 +68,9 @@ def row(checkpoint: Checkpoint, manifest: Manifest) -> str:
     cells = (
         f"[{checkpoint.name}](#{checkpoint.name.replace('.', '')})",
         f"{checkpoint.architecture.spec.parameters():,}",
-        summary["top1"],
-        summary["top5"],
-        summary["size"],
+        summary.top1,
+        summary.top5,
+        summary.size,
         f"{file.size:,}" if file.size else None,
         _digest(file.digest),
         file.seen or "never",
@@ -86,12 +86,13 @@ def _digest(digest: Digest | MemberDigest) -> str:
 
 def section(checkpoint: Checkpoint, manifest: Manifest) -> str:
     spec = checkpoint.architecture.spec
-    family = manifest.family_of(checkpoint.name)
+    family, test = manifest.family_of(checkpoint.name), checkpoint.test_preprocess
     lines = [
         f"\n## {checkpoint.name}\n",
         f"- {checkpoint.publisher}" + (f"; the default for `{family}`" if family else ""),
         f"- architecture `{checkpoint.architecture.key}`: {structure_in_words(spec)}",
         f"- preprocessing: {preprocess_in_words(checkpoint.preprocess)}",
+        *([f"- test recipe: {sizes_in_words(test)}"] if test else []),
         f"- licence of the weights: {checkpoint.licence.name}"
         + (f" ({checkpoint.licence.note})" if checkpoint.licence.note else ""),
     ]

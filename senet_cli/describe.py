@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 from senet_cli.architectures import (
     AntiAliasedBottleneck,
@@ -18,68 +20,154 @@ from senet_cli.architectures import (
     PreActivation,
     SENetBottleneck,
 )
-from senet_cli.manifest import Architecture, Checkpoint, CheckpointFile, Digest, Manifest, Preprocess
+from senet_cli.labels import LabelSet
+from senet_cli.manifest import (
+    Architecture,
+    Checkpoint,
+    CheckpointFile,
+    Manifest,
+    Metric,
+    Preprocess,
+)
 from senet_cli.manifest.entries import MemberDigest
 
+DigestKind = Literal["full", "prefix", "member"]
+"""What is published: a file's whole SHA-256, its first digits, or the SHA-1 of an archive's member."""
 
-def checkpoint_summary(checkpoint: Checkpoint, manifest: Manifest, *, cached: bool) -> dict[str, Any]:
-    """One line of the list; accuracies are percent, sizes as named."""
-    metric = checkpoint.metric
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One line of the list.
+
+    Args:
+        name, publisher, architecture, labels, licence: as in the manifest.
+        default: the family name that stands for this checkpoint, if one does.
+        classes: outputs of the head.
+        top1, top5: published accuracy, percent, on `dataset` at `size` pixels, by `source`.
+        size: side of the input in pixels, for which `multiply_adds` are counted too.
+        test_size, test_top1, test_top5: the same for the publisher's test recipe.
+        parameters, multiply_adds: counted from the structure.
+        bytes: of the first of the files; None where it is not published.
+        digest: what is published to verify that file with.
+        cached: True if it is on this machine.
+    """
+
+    name: str
+    default: str | None
+    publisher: str
+    architecture: str
+    labels: str
+    classes: int
+    top1: float | None
+    top5: float | None
+    size: int
+    dataset: str | None
+    source: str | None
+    test_size: int | None
+    test_top1: float | None
+    test_top5: float | None
+    parameters: int
+    multiply_adds: int
+    bytes: int | None
+    digest: DigestKind
+    licence: str
+    cached: bool
+
+    @property
+    def family(self) -> str:
+        """The name before the dot."""
+        return self.name.partition(".")[0]
+
+    @property
+    def likely_bytes(self) -> int:
+        """Of the file; four for each parameter where they are not published."""
+        return self.bytes or 4 * self.parameters
+
+
+def checkpoint_summary(checkpoint: Checkpoint, manifest: Manifest, *, cached: bool) -> Summary:
+    """One line of the list."""
+    metric, test = checkpoint.metric, checkpoint.test_preprocess
+    tested = checkpoint.metric_with(test) if test else None
     spec, size = checkpoint.architecture.spec, checkpoint.preprocess.crop
-    file = checkpoint.files[0]
-    return {
-        "name": checkpoint.name,
-        "default": manifest.family_of(checkpoint.name),
-        "top1": metric.top1 if metric else None,
-        "top5": metric.top5 if metric else None,
-        "size": size,
-        "params_M": round(spec.parameters() / 1e6, 2),
-        "GMACs": round(spec.multiply_adds(size) / 1e9, 2),
-        "labels": checkpoint.labels,
-        "MB": round(file.size / 1e6, 1) if file.size else None,
-        "digest": digest_kind(file.digest),
-        "licence": checkpoint.licence.name,
-        "cached": cached,
-    }
+    return Summary(
+        name=checkpoint.name,
+        default=manifest.family_of(checkpoint.name),
+        publisher=checkpoint.publisher,
+        architecture=checkpoint.architecture.key,
+        labels=checkpoint.labels,
+        classes=spec.classes,
+        top1=metric.top1 if metric else None,
+        top5=metric.top5 if metric else None,
+        size=size,
+        dataset=metric.dataset if metric else None,
+        source=metric.source if metric else None,
+        test_size=test.crop if test else None,
+        test_top1=tested.top1 if tested else None,
+        test_top5=tested.top5 if tested else None,
+        parameters=spec.parameters(),
+        multiply_adds=spec.multiply_adds(size),
+        bytes=checkpoint.files[0].size,
+        digest=digest_kind(checkpoint.files[0]),
+        licence=checkpoint.licence.name,
+        cached=cached,
+    )
 
 
-def checkpoint_facts(checkpoint: Checkpoint, manifest: Manifest, *, cached: bool) -> dict[str, Any]:
-    """Everything the manifest says of a checkpoint."""
+def digest_kind(file: CheckpointFile) -> DigestKind:
+    """What the file can be verified with."""
+    if isinstance(file.digest, MemberDigest):
+        return "member"
+    return "full" if file.digest.full else "prefix"
+
+
+def checkpoint_facts(checkpoint: Checkpoint, manifest: Manifest, *, path: Path | None) -> dict[str, Any]:
+    """Everything the manifest says of a checkpoint; `path` is where its file lies, if it is here."""
     spec, size = checkpoint.architecture.spec, checkpoint.preprocess.crop
+    test = checkpoint.test_preprocess
+    family = checkpoint.name.partition(".")[0]
     return {
         "name": checkpoint.name,
         "publisher": checkpoint.publisher,
         "default_for": manifest.family_of(checkpoint.name),
+        "other_recipes": [
+            name
+            for name in manifest.checkpoints
+            if name != checkpoint.name and name.partition(".")[0] == family
+        ],
+        "alias": list(checkpoint.aliases),
         "architecture": checkpoint.architecture.key,
         "structure": structure_in_words(spec),
         "parameters": spec.parameters(),
         "multiply_adds": spec.multiply_adds(size),
         "labels": f"{checkpoint.labels} ({spec.classes} classes)",
         "preprocessing": preprocess_in_words(checkpoint.preprocess),
-        "accuracy": [
-            {
-                "dataset": m.dataset,
-                "size": m.size,
-                "top1": m.top1,
-                "top5": m.top5,
-                "source": m.source,
-            }
-            for m in checkpoint.metrics
-        ],
+        "test_recipe": test and sizes_in_words(test),
+        "preprocess": asdict(checkpoint.preprocess),
+        "test_preprocess": test and asdict(test),
+        "accuracy": [_accuracy(metric, checkpoint) for metric in checkpoint.metrics],
         "file": [_file_facts(file) for file in checkpoint.files],
         "licence": checkpoint.licence.name,
         "licence_note": checkpoint.licence.note,
-        "alias": list(checkpoint.aliases),
         "source": list(checkpoint.sources),
-        "cached": cached,
+        "cached": path is not None,
+        "path": None if path is None else str(path),
     }
 
 
-def digest_kind(digest: Digest | MemberDigest) -> str:
-    """What is published: "sha256", its "prefix", or the SHA-1 of an archive's "member"."""
-    if isinstance(digest, MemberDigest):
-        return "member"
-    return "sha256" if digest.full else "prefix"
+def _accuracy(metric: Metric, checkpoint: Checkpoint) -> dict[str, Any]:
+    """A published accuracy, and the recipe that it belongs to: what `predict` does is the default."""
+    test = checkpoint.test_preprocess
+    recipe = "default" if metric == checkpoint.metric else None
+    if test and metric == checkpoint.metric_with(test):
+        recipe = "test"
+    return {
+        "recipe": recipe,
+        "dataset": metric.dataset,
+        "size": metric.size,
+        "top1": metric.top1,
+        "top5": metric.top5,
+        "source": metric.source,
+    }
 
 
 def _file_facts(file: CheckpointFile) -> dict[str, Any]:
@@ -88,9 +176,23 @@ def _file_facts(file: CheckpointFile) -> dict[str, Any]:
         "key_layout": file.layout,
         "bytes": file.size,
         "digest": str(file.digest),
+        "digest_kind": digest_kind(file),
         "seen_by_us": file.seen or "never",
         "url": list(file.urls),
     }
+
+
+def class_facts(labels: LabelSet) -> list[dict[str, Any]]:
+    """One line for each class, in the order of the model's output."""
+    return [
+        {
+            "index": index,
+            "id": labels.ids[index],
+            "label": label,
+            "synonyms": list(labels.synonyms[index]) if labels.synonyms else [],
+        }
+        for index, label in enumerate(labels.labels)
+    ]
 
 
 def architecture_facts(architecture: Architecture) -> dict[str, Any]:
@@ -105,14 +207,16 @@ def architecture_facts(architecture: Architecture) -> dict[str, Any]:
     }
 
 
+def sizes_in_words(preprocess: Preprocess) -> str:
+    """How large an image is when the network sees it."""
+    return f"shorter edge to {preprocess.resize} ({preprocess.interpolation}), centre crop {preprocess.crop}"
+
+
 def preprocess_in_words(preprocess: Preprocess) -> str:
     """What happens to an image before the network sees it."""
     mean = " ".join(f"{value:g}" for value in preprocess.mean)
     std = " ".join(f"{value:g}" for value in preprocess.std)
-    return (
-        f"shorter edge to {preprocess.resize} ({preprocess.interpolation}), centre crop {preprocess.crop}, "
-        f"RGB 0..1, mean {mean}, std {std}"
-    )
+    return f"{sizes_in_words(preprocess)}, RGB 0..1, mean {mean}, std {std}"
 
 
 def structure_in_words(spec: ArchSpec) -> str:

@@ -38,6 +38,20 @@ def complete_model(incomplete: str) -> list[str]:
     return _starting(incomplete, lambda manifest: manifest.names())
 
 
+def complete_family(incomplete: str) -> list[str]:
+    """Names before the dot for the shell's completion."""
+    return _starting(
+        incomplete, lambda manifest: dict.fromkeys(name.partition(".")[0] for name in manifest.checkpoints)
+    )
+
+
+def complete_labels(incomplete: str) -> list[str]:
+    """Label sets for the shell's completion."""
+    return _starting(
+        incomplete, lambda manifest: dict.fromkeys(entry.labels for entry in manifest.checkpoints.values())
+    )
+
+
 def complete_architecture(incomplete: str) -> list[str]:
     """Architecture keys for the shell's completion."""
     return _starting(incomplete, lambda manifest: manifest.architectures)

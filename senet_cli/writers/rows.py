@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from senet_cli.records import ImageFailure, Record
 from senet_cli.writers.base import COLUMNS
@@ -45,18 +45,19 @@ class CsvWriter:
 
     def begin(self) -> str:
         """See `Writer`."""
-        return _csv([COLUMNS])
+        return csv_lines([COLUMNS])
 
     def record(self, record: Record) -> str:
         """See `Writer`."""
-        return _csv(rows(record))
+        return csv_lines(rows(record))
 
     def end(self) -> str:
         """See `Writer`."""
         return ""
 
 
-def _csv(lines: Iterator[tuple[str, ...]] | list[tuple[str, ...]]) -> str:
+def csv_lines(lines: Iterable[Sequence[str]]) -> str:
+    """Rows as RFC 4180 has them."""
     buffer = io.StringIO(newline="")
     csv.writer(buffer).writerows(lines)
     return buffer.getvalue()

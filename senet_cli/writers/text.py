@@ -20,12 +20,12 @@ def encodable_json(text: str) -> str:
     return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def columns(rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:
-    """Rows of cells as lines, two spaces between the columns, those with numbers aligned to the right."""
+def columns(rows: Sequence[Sequence[str]], numeric: Sequence[bool], gap: int = 2) -> str:
+    """Rows of cells as lines, `gap` spaces between the columns, those with numbers aligned to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
         cells = zip(row, widths, numeric, strict=True)
         aligned = (cell.rjust(width) if right else cell.ljust(width) for cell, width, right in cells)
-        lines.append("  ".join(aligned).rstrip() + "\n")
+        lines.append((" " * gap).join(aligned).rstrip() + "\n")
     return "".join(lines)

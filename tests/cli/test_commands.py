@@ -98,18 +98,27 @@ def test_the_list_off_a_terminal_is_tab_separated_with_a_header(senet: Senet) ->
     assert a2 == {
         "name": "seresnet50.a2",
         "default": "seresnet50",
+        "publisher": "timm",
+        "architecture": "seresnet50",
+        "labels": "imagenet-1k",
+        "classes": "1000",
         "top1": "80.102",
         "top5": "94.72",
         "size": "224",
-        "params_M": "28.09",
-        "GMACs": a2["GMACs"],
-        "labels": "imagenet-1k",
-        "MB": "",
-        "digest": "sha256",
+        "dataset": "imagenet-1k",
+        "source": "timm results/results-imagenet.csv",
+        "test_size": "288",
+        "test_top1": "81.094",
+        "test_top5": "95.23",
+        "parameters": "28088024",
+        "multiply_adds": a2["multiply_adds"],
+        "bytes": "",
+        "digest": "full",
         "licence": "Apache-2.0",
         "cached": "no",
     }
-    assert float(a2["GMACs"]) == pytest.approx(4.11, abs=0.03)  # timm's benchmark tables say 4.11
+    assert float(a2["multiply_adds"]) == pytest.approx(4.11e9, abs=3e7)  # timm's benchmark tables say 4.11
+    assert senet("list", "--format", "csv").stdout.splitlines()[0] == ",".join(a2)
 
 
 def test_the_list_as_json(senet: Senet) -> None:
@@ -120,22 +129,27 @@ def test_the_list_as_json(senet: Senet) -> None:
     for fact in facts:
         assert isinstance(fact["top1"], float)
         assert isinstance(fact["cached"], bool)
-        assert fact["digest"] in ("sha256", "prefix")
+        assert fact["digest"] in ("full", "prefix", "member")
     cadene = next(fact for fact in facts if fact["name"] == "seresnet101.cadene")
-    assert (cadene["MB"], cadene["params_M"], cadene["default"]) == (197.8, 49.33, "seresnet101")
+    assert (cadene["bytes"], cadene["parameters"], cadene["default"]) == (
+        *(197_822_624, 49_326_872),
+        "seresnet101",
+    )
 
 
 def test_the_list_as_a_table_is_aligned_and_fits_a_terminal(senet: Senet) -> None:
     lines = senet("list", "--format", "table").stdout.splitlines()
     head, *rows = lines
-    assert len(rows) == len(load_manifest().checkpoints)
-    assert head.split() == ["name", "default", "top1", "size", "params", "M", "GMACs", "MB", "cached"]
+    names = list(load_manifest().checkpoints)
+    numbers = [row for row in rows if row not in names]  # a name too long for its column has its own line
+    assert len(numbers) == len(names)
+    assert head.split() == ["name", "*", "top-1", "top-5", "size", "params", "MACs", "bytes", "here"]
     assert all(len(line) <= 80 for line in lines)
-    right = head.index("top1") + len("top1")
-    assert all(row[right - 1].isdigit() and row[right] == " " for row in rows)
-    star = head.index("default")
-    starred = {row.split()[0] for row in rows if row[star] == "*"}
-    assert all(row[star] in "* " for row in rows)
+    right = head.index("size") + len("size")
+    assert all(row[right - 1].isdigit() and row[right] == " " for row in numbers)
+    star = head.index("*")
+    assert all(row[star] in "* " for row in numbers)
+    starred = {name for name, row in zip(names, numbers, strict=True) if row[star] == "*"}
     assert starred == set(load_manifest().defaults.values())
 
 
@@ -189,7 +203,11 @@ def test_info_as_json(senet: Senet) -> None:
     assert facts["name"] == "seresnet50.a2"
     assert facts["default_for"] == "seresnet50"
     assert facts["parameters"] == 28_088_024
-    assert facts["cached"] is False
+    assert (facts["cached"], facts["path"]) == (False, None)
+    assert "seresnet50.cadene" in facts["other_recipes"]
+    assert "seresnet50.a2" not in facts["other_recipes"]
+    assert (facts["preprocess"]["resize"], facts["test_preprocess"]["resize"]) == (235, 288)
+    assert [row["recipe"] for row in facts["accuracy"]] == ["test", "default"]
     assert [file["format"] for file in facts["file"]] == ["safetensors", "torch"]
     assert facts["file"][1]["sha256"] == "850de0d9... (published prefix)"
     assert [(row["top1"], row["size"]) for row in facts["accuracy"]] == [(81.094, 288), (80.102, 224)]
@@ -246,7 +264,7 @@ def test_a_tab_in_a_manifest_does_not_shift_columns(senet: Senet, tmp_path: Path
     path = manifest_with(tmp_path / "own.json", licence={"name": "MIT\tor\nelse"})
     rows = senet("list", "--manifest", path).stdout.splitlines()
     assert len(rows) == len(load_manifest().checkpoints) + 2
-    assert {row.count("\t") for row in rows} == {11}
+    assert {row.count("\t") for row in rows} == {19}
 
 
 def test_a_manifest_cannot_command_the_terminal(senet: Senet, tmp_path: Path) -> None:
