@@ -173,7 +173,7 @@ def test_it_is_listed_described_verified_and_needs_no_download(senet: Senet) -> 
     listed = json.loads(senet("list", "--format", "json").stdout)
     (row,) = [row for row in listed if row["name"] == BUNDLED_MODEL]
     assert row["cached"] is True
-    assert row["digest"] == "sha256"
+    assert row["digest"] == "full"
     assert row["MB"] <= 4.0
     assert "Apache-2.0" in senet("info", BUNDLED_MODEL).stdout
     done = senet("verify", BUNDLED_MODEL)

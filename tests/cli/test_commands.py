@@ -209,7 +209,7 @@ def test_info_as_json(senet: Senet) -> None:
     assert (facts["preprocess"]["resize"], facts["test_preprocess"]["resize"]) == (235, 288)
     assert [row["recipe"] for row in facts["accuracy"]] == ["test", "default"]
     assert [file["format"] for file in facts["file"]] == ["safetensors", "torch"]
-    assert facts["file"][1]["sha256"] == "850de0d9... (published prefix)"
+    assert facts["file"][1]["digest"] == "850de0d9... (published prefix)"
     assert [(row["top1"], row["size"]) for row in facts["accuracy"]] == [(81.094, 288), (80.102, 224)]
 
 
