@@ -1,7 +1,7 @@
 """Makes a finished run the checkpoint that comes with the package: `python scripts/bundle.py RUN DATA`.
 
-Copies the weights, in half precision, into the package's data, log and curves beside docs/bundled-model.md, and
-writes the entry of weights_manifest.json, with the accuracy on DATA of the weights as they are then.
+Copies the weights, in half precision, into the package's data, log and curves beside docs/bundled-model.md,
+and writes the entry of weights_manifest.json, with the accuracy on DATA of the weights as they are then.
 """
 
 from __future__ import annotations

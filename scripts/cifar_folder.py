@@ -1,7 +1,7 @@
-"""The images that the bundled model was trained on: `python scripts/cifar_folder.py JPEG.tar.gz ORIGINALS.npz FOLDER`.
+"""The images of the bundled model: `python scripts/cifar_folder.py JPEG.tar.gz ORIGINALS.npz FOLDER`.
 
-FOLDER/train gets the 50,000 JPEG files of CIFAR-10's training set and, twice each, the images of it whose original
-bytes are at hand (`train_x`, `train_y`); FOLDER/test the original test images (`test_x`, `test_y`).
+FOLDER/train gets the 50,000 JPEG files of CIFAR-10's training set and, twice each, the images of it whose
+original bytes are at hand (`train_x`, `train_y`); FOLDER/test the original test images (`test_x`, `test_y`).
 """
 
 from __future__ import annotations

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 def list_models() -> list[str]:
-    """Names of all checkpoints, the user's own manifest (`SENET_MANIFEST`) included; needs no torch."""
-    return list(load_manifest(Settings.from_environment().manifest).checkpoints)
+    """Names of all checkpoints, the user's own manifest and imported models included; needs no torch."""
+    settings = Settings.from_environment()
+    return list(load_manifest(settings.manifest, settings.models).checkpoints)
 
 
 def create_model(
@@ -48,7 +49,7 @@ def create_model(
     if in_channels < 1 or (num_classes is not None and num_classes < 1):
         raise ValueError("num_classes and in_channels must be 1 or more")
     settings = Settings.from_environment()
-    spec = load_manifest(settings.manifest).architecture(key).spec
+    spec = load_manifest(settings.manifest, settings.models).architecture(key).spec
     spec = replace(spec if se else spec.without_se(), in_channels=in_channels)
     spec = spec.with_classes(spec.classes if num_classes is None else num_classes)
     if checkpoint is None:

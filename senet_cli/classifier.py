@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from senet_cli.engines.base import EngineRequest, Precision, auto_batch
-from senet_cli.errors import DiskError, ImageError, NetworkError, UsageError
+from senet_cli.errors import CheckpointError, DiskError, ImageError, NetworkError, UsageError
 from senet_cli.labels import LabelSet, check_labels, numbered_labels
 from senet_cli.manifest import (
     Architecture,
@@ -32,6 +32,7 @@ from senet_cli.runtime import Runtime, Tell, Weights, find_conversion, resolve_r
 from senet_cli.settings import BUNDLED_MODEL, DEFAULT_MODEL, Settings
 from senet_cli.store.cache import Cache
 from senet_cli.store.converted import Converted
+from senet_cli.store.files import sha256_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -54,7 +55,7 @@ class Model:
     Args:
         name: as records show it.
         path: the weights; None where they are not needed, because a conversion is there.
-        sha256: their digest; None for weights of one's own.
+        sha256: their digest.
         layout: whose key names they use; None for weights of one's own, where it is recognised and the head
             tells the number of classes.
         architecture: the exact structure.
@@ -66,7 +67,7 @@ class Model:
 
     name: str
     path: Path | None
-    sha256: str | None
+    sha256: str
     layout: str | None
     architecture: Architecture
     preprocess: Preprocess
@@ -260,7 +261,7 @@ def find_model(
     """
     from senet_cli.store.install import ensure_installed
 
-    checkpoint, manifest = find_checkpoint(name, settings.manifest)
+    checkpoint, manifest = find_checkpoint(name, settings.manifest, settings.models)
     for file in checkpoint.files:
         find_layout(file.layout)  # what is wrong in a manifest shall not be found after the download
     labels = check_labels(manifest.labels_of(checkpoint), checkpoint.architecture.spec.classes)
@@ -333,7 +334,7 @@ def find_default_model(
     """
     from senet_cli.store.install import check_answers
 
-    manifest = load_manifest(settings.manifest)
+    manifest = load_manifest(settings.manifest, settings.models)
     checkpoint = manifest.checkpoint(DEFAULT_MODEL)
     labels = manifest.labels_of(checkpoint)
     if model := _converted(checkpoint, labels, checkpoint.preprocess, settings, runtime):
@@ -362,17 +363,34 @@ def own_model(
     Raises:
         UnknownModelError: no such architecture.
         UsageError: a size that it does not have.
+        CheckpointError: the file is a published one, and of another architecture.
+        DiskError: the file cannot be read.
     """
     architecture = manifest.architecture(key)
+    sha256 = _digest(path)
+    owners = manifest.published_as(sha256)
+    if owners and all(owner.architecture.key != key for owner in owners):
+        owner = owners[0]
+        raise CheckpointError(
+            f"`{path}` is `{owner.name}`, by its SHA-256: a `{owner.architecture.key}`, not a `{key}`",
+            f"`senet download {owner.name} --from {path}`, then `-m {owner.name}`.",
+        )
     return Model(
         name=path.name,
         path=path,
-        sha256=None,
+        sha256=sha256,
         layout=None,
         architecture=architecture,
         preprocess=size.of_architecture(architecture),
         labels=manifest.labels_of(architecture),
     )
+
+
+def _digest(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise DiskError.from_os_error(error, f"reading `{path}`") from error
 
 
 def _labels(model: Model, classes: int) -> LabelSet:

@@ -44,7 +44,7 @@ class Weights:
     Args:
         name: for messages.
         path: the verified file; None where a conversion is known to be there and the file is not.
-        sha256: its digest; None for weights of one's own, which are hashed when it is needed.
+        sha256: its digest.
         layout: whose key names the file uses; None where it is recognised and the head tells the number of
             classes.
         spec: the exact structure.
@@ -54,7 +54,7 @@ class Weights:
 
     name: str
     path: Path | None
-    sha256: str | None
+    sha256: str
     layout: str | None
     spec: ArchSpec
     preprocess: Preprocess
@@ -206,7 +206,7 @@ def _conversion_facts(weights: Weights) -> Facts:
     """All that decides a conversion. Any precision of calculation starts from weights in float32."""
     numbers = weights.preprocess
     return {
-        "weights": weights.sha256 or _digest(weights),
+        "weights": weights.sha256,
         "structure": hashlib.sha256(repr(weights.spec).encode()).hexdigest(),
         "layout": weights.layout or "recognised",
         "input": f"{numbers.crop} {numbers.mean} {numbers.std}",
@@ -214,16 +214,6 @@ def _conversion_facts(weights: Weights) -> Facts:
         "converter": openvino.CONVERTER,
         "precision": "fp32",
     }
-
-
-def _digest(weights: Weights) -> str:
-    from senet_cli.store.files import sha256_of
-
-    path = _file(weights)
-    try:
-        return sha256_of(path)
-    except OSError as error:
-        raise DiskError.from_os_error(error, f"reading `{path}`") from error
 
 
 def load_weights(weights: Weights) -> SENetwork:

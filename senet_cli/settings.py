@@ -28,6 +28,7 @@ class Settings:
         model: the one to use where none is named on the command line; None: the default may be chosen.
         cache_path: more caches below the user's own, which are only read.
         lock_timeout: seconds to wait for another process that fetches the same file.
+        models: folder of the models that were imported; it need not exist yet. None: there is no home folder.
     """
 
     cache: Path
@@ -36,6 +37,7 @@ class Settings:
     model: str | None = None
     cache_path: tuple[Path, ...] = ()
     lock_timeout: float = 600.0
+    models: Path | None = None
 
     @classmethod
     def from_environment(
@@ -63,6 +65,7 @@ class Settings:
             model=environment.get("SENET_MODEL") or None,
             cache_path=tuple(map(_folder, below)),
             lock_timeout=_seconds("SENET_LOCK_TIMEOUT", environment, default=600.0),
+            models=_models(environment.get("SENET_MODELS")),
         )
 
 
@@ -102,3 +105,15 @@ def _folder(chosen: str | None) -> Path:
             f"there is no home folder for the cache: {error}",
             "Set SENET_CACHE to a folder that can be written.",
         ) from error
+
+
+def _models(chosen: str | None) -> Path | None:
+    """The folder that was chosen, or one among the user's own data: a cache may be emptied, this may not."""
+    try:
+        if chosen:
+            return Path(chosen).expanduser()
+        import platformdirs
+
+        return Path(platformdirs.user_data_dir("senet", appauthor=False)) / "models"
+    except (RuntimeError, KeyError):  # without a home folder nothing was imported
+        return None

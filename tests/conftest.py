@@ -19,6 +19,7 @@ def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("SENET_") and name != "SENET_TEST_DATA"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("SENET_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SENET_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("NO_COLOR", "1")
 
 

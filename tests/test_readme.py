@@ -78,7 +78,11 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def environment(reader: Path) -> dict[str, str]:
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    own = {"SENET_CACHE": str(reader / "cache"), "SENET_MANIFEST": str(reader / "manifest.json")}
+    own = {
+        "SENET_CACHE": str(reader / "cache"),
+        "SENET_MODELS": str(reader / "models"),
+        "SENET_MANIFEST": str(reader / "manifest.json"),
+    }
     return os.environ | own | {"PATH": programs}
 
 

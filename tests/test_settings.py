@@ -14,30 +14,40 @@ from senet_cli.settings import Settings
 
 
 def test_what_is_given_comes_before_the_environment() -> None:
-    environment = {"SENET_CACHE": "/c", "SENET_MANIFEST": "/env.json", "SENET_OFFLINE": "0"}
+    environment = {
+        "SENET_CACHE": "/c",
+        "SENET_MODELS": "/m",
+        "SENET_MANIFEST": "/env.json",
+        "SENET_OFFLINE": "0",
+    }
     settings = Settings.from_environment(environment, manifest=Path("/given.json"), offline=True)
-    assert settings == Settings(Path("/c"), Path("/given.json"), offline=True)
+    assert settings == Settings(Path("/c"), Path("/given.json"), offline=True, models=Path("/m"))
     environment["SENET_OFFLINE"] = "1"
     assert Settings.from_environment(environment, offline=False).offline is False
 
 
 def test_the_environment_comes_before_the_defaults() -> None:
     environment = {"SENET_CACHE": "/c", "SENET_MANIFEST": "/env.json", "SENET_OFFLINE": "1"}
-    assert Settings.from_environment(environment) == Settings(Path("/c"), Path("/env.json"), offline=True)
+    settings = Settings.from_environment(environment | {"SENET_MODELS": "/m"})
+    assert settings == Settings(Path("/c"), Path("/env.json"), offline=True, models=Path("/m"))
 
 
 def test_the_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     settings = Settings.from_environment({})
     assert settings.manifest is None
     assert settings.offline is False
     assert settings.cache.name == "senet"
     assert settings.cache.is_relative_to(tmp_path)
+    assert settings.models is not None
+    assert settings.models.is_relative_to(tmp_path)
+    assert not settings.models.is_relative_to(settings.cache), "a cache may be emptied"
     assert list(tmp_path.iterdir()) == [], "nothing is created before something is installed"
 
 
-@pytest.mark.parametrize("name", ["SENET_CACHE", "SENET_MANIFEST", "SENET_OFFLINE"])
+@pytest.mark.parametrize("name", ["SENET_CACHE", "SENET_MODELS", "SENET_MANIFEST", "SENET_OFFLINE"])
 def test_an_empty_variable_is_as_good_as_none(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:

@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from senet_cli.cli import benchmark, cache, catalogue, download, evaluate, predict, train, verify, warm
+from senet_cli.cli import (
+    benchmark,
+    cache,
+    catalogue,
+    convert,
+    download,
+    evaluate,
+    importing,
+    predict,
+    train,
+    verify,
+    warm,
+)
 
 app = typer.Typer(
     name="senet",
@@ -26,6 +38,8 @@ app.command()(catalogue.info)
 app.command()(verify.verify)
 app.command(epilog=warm.EPILOG)(warm.warm)
 app.command(epilog=benchmark.EPILOG)(benchmark.benchmark)
+app.command("import", epilog=importing.EPILOG)(importing.import_)
+app.command(epilog=convert.EPILOG)(convert.convert)
 app.add_typer(cache.app, name="cache")
 
 

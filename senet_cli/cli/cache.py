@@ -12,6 +12,7 @@ from senet_cli.errors import UsageError
 from senet_cli.manifest import load_manifest
 from senet_cli.store.cache import Cache
 from senet_cli.store.converted import ConvertedStore
+from senet_cli.store.models import ImportedModels
 from senet_cli.writers.base import open_output
 
 app = typer.Typer(help="Where downloaded models lie, and removing them.", no_args_is_help=True)
@@ -39,12 +40,15 @@ def rm(
     if everything:
         freed = cache.clear() + conversions.clear()
     else:
-        catalogue = load_manifest(settings.manifest)
+        catalogue = load_manifest(settings.manifest, settings.models)
         checkpoints = [catalogue.checkpoint(name) for name in names or []]
         digests = [digest for checkpoint in checkpoints for digest in cache.digests(checkpoint)]
         freed = sum(map(conversions.remove, dict.fromkeys(digests)))
         freed += sum(map(cache.remove, checkpoints))
         for checkpoint in checkpoints:
-            if any(file.path for file in checkpoint.files):
+            if settings.models and ImportedModels(settings.models).holds(checkpoint.name):
+                words = f"is yours and stays; `senet import --remove {checkpoint.name}` deletes it"
+                note(f"`{checkpoint.name}` {words}", quiet=quiet)
+            elif any(file.path for file in checkpoint.files):
                 note(f"`{checkpoint.name}` comes with senet and stays", quiet=quiet)
     note(f"{megabytes(freed)} freed", quiet=quiet)

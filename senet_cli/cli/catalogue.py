@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import is_terminal, note
+from senet_cli.cli.console import complain, is_terminal, note
 from senet_cli.cli.listing import table
 from senet_cli.describe import (
     Summary,
@@ -98,7 +98,9 @@ def list_(
     if architectures and wanted != Selection():
         raise UsageError("`--architectures` lists all of them", "Leave the other options out.")
     settings = opt.settings(manifest)
-    catalogue = load_manifest(settings.manifest)
+    catalogue = load_manifest(settings.manifest, settings.models)
+    for damaged in catalogue.damaged.values():
+        complain(damaged)
     style = format or ("table" if is_terminal(sys.stdout) else "tsv")
     if architectures:
         keys = [architecture_facts(entry) for entry in catalogue.architectures.values()]
@@ -133,7 +135,7 @@ def info(
 ) -> None:
     """Show everything about one model: structure, preprocessing, files, digests, accuracy, sources."""
     settings = opt.settings(manifest)
-    checkpoint, catalogue = find_checkpoint(name, settings.manifest)
+    checkpoint, catalogue = find_checkpoint(name, settings.manifest, settings.models)
     if classes:
         facts = class_facts(catalogue.labels_of(checkpoint))
         with open_output(None) as out:

@@ -52,7 +52,8 @@ def download(
     if print_urls and (dry_run or origin is not None):
         raise UsageError("`--print-urls` only prints", "Give it without --dry-run and --from.")
     settings = opt.settings(manifest, offline=offline)
-    checkpoints = _chosen(names or [], load_manifest(settings.manifest), everything, origin)
+    catalogue = load_manifest(settings.manifest, settings.models)
+    checkpoints = _chosen(names or [], catalogue, everything, origin)
     cache = Cache.from_settings(settings)
     notices = DownloadNotices(quiet=quiet, planned=checkpoints)
 
@@ -62,7 +63,7 @@ def download(
         from senet_cli.store.transfer import open_transport
 
         if origin is not None:
-            return import_file(checkpoint, cache, origin, notices)
+            return import_file(checkpoint, cache, origin, notices, catalogue)
         transport = open_transport(offline=settings.offline)
         return Fetcher(cache, transport, notices).fetch(checkpoint)
 

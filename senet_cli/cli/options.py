@@ -57,9 +57,21 @@ def complete_architecture(incomplete: str) -> list[str]:
     return _starting(incomplete, lambda manifest: manifest.architectures)
 
 
+def complete_imported(incomplete: str) -> list[str]:
+    """Names of imported models for the shell's completion."""
+    from senet_cli.store.models import ImportedModels
+
+    try:
+        names = ImportedModels.from_settings(Settings.from_environment()).names()
+    except SenetError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
 def _starting(incomplete: str, names: Callable[[Manifest], Iterable[str]]) -> list[str]:
     try:
-        manifest = load_manifest(Settings.from_environment().manifest)
+        settings = Settings.from_environment()
+        manifest = load_manifest(settings.manifest, settings.models)
     except SenetError:
         return []
     return [name for name in names(manifest) if name.startswith(incomplete)]

@@ -186,7 +186,8 @@ class _ModelChoice:
         from senet_cli.manifest import load_manifest
 
         if self.weights is not None and self.arch is not None:
-            return own_model(self.weights, self.arch, load_manifest(settings.manifest), self.size)
+            manifest = load_manifest(settings.manifest, settings.models)
+            return own_model(self.weights, self.arch, manifest, self.size)
         if name := self.name or settings.model:
             return find_model(name, settings, notices, runtime=runtime, size=self.size)
         if self.strict or self.size != USUAL_SIZE:  # a size for the one would be nonsense for the other

@@ -161,7 +161,7 @@ def train(
     with epoch_progress(epochs, shown=not quiet) as bar:
         notices = _Notices(epochs, quiet=quiet, advance=bar)
         checkpoint = run(request, settings, notices, DownloadNotices(quiet=quiet))
-    taken = str(output) in load_manifest(settings.manifest).names()
+    taken = str(output) in load_manifest(settings.manifest, settings.models).names()
     note(f"try: senet predict -m {'./' if taken else ''}{output} PHOTO", quiet=quiet)
     with open_output(None) as out:
         top1 = f"{checkpoint.metrics[0].top1:g}" if checkpoint.metrics else ""

@@ -8,7 +8,7 @@ import typer
 
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import complain
-from senet_cli.errors import DigestError, ExitCode
+from senet_cli.errors import CheckpointError, DigestError, ExitCode
 from senet_cli.manifest import find_checkpoint, load_manifest
 from senet_cli.store.cache import Cache
 from senet_cli.writers.base import open_output
@@ -28,12 +28,16 @@ def verify(
     tabs. A damaged file is put aside, so that the next download fetches it again.
     """
     settings = opt.settings(manifest)
-    if names:
-        chosen = [find_checkpoint(name, settings.manifest)[0] for name in names]
-    else:
-        chosen = list(load_manifest(settings.manifest).checkpoints.values())
-    cache = Cache.from_settings(settings)
     code = ExitCode.OK
+    if names:
+        chosen = [find_checkpoint(name, settings.manifest, settings.models)[0] for name in names]
+    else:
+        catalogue = load_manifest(settings.manifest, settings.models)
+        chosen = list(catalogue.checkpoints.values())
+        for broken in catalogue.damaged.values():
+            complain(broken)
+            code = ExitCode.MODEL
+    cache = Cache.from_settings(settings)
     with open_output(None) as out:
         for checkpoint in chosen:
             try:
@@ -42,6 +46,11 @@ def verify(
                 complain(error)
                 out.write(f"{checkpoint.name}\tdamaged\t\n")
                 code = ExitCode.DIGEST
+                continue
+            except CheckpointError as error:  # it came with its manifest, and is gone
+                complain(error)
+                out.write(f"{checkpoint.name}\tmissing\t\n")
+                code = code or ExitCode.MODEL
                 continue
             if found:
                 out.write(f"{checkpoint.name}\tok\t{found.sha256}\n")

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from senet_cli.errors import ManifestError, UnknownModelError
+from senet_cli.errors import ManifestError, SenetError, UnknownModelError
 from senet_cli.labels import NO_NAME, LabelSet, load_labels, numbered_labels
 from senet_cli.manifest.entries import Architecture, Checkpoint
 from senet_cli.manifest.fields import Fields, read_json
@@ -16,7 +16,7 @@ from senet_cli.manifest.parse import parse_architecture, parse_checkpoint, parse
 SCHEMA = 1
 _FILE_NAME = "weights_manifest.json"
 RUN_FILE = "model.json"
-"""The manifest in the folder of a training run, with one checkpoint."""
+"""The manifest in the folder of a training run or of an imported model, with one checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +28,25 @@ class Manifest:
         checkpoints: by name.
         defaults: family name -> the checkpoint it stands for.
         label_sets: names of classes that come with this manifest, by name.
+        damaged: imported models that cannot be read, by name, and why; only who asks for one is stopped.
     """
 
     architectures: dict[str, Architecture]
     checkpoints: dict[str, Checkpoint]
     defaults: dict[str, str]
     label_sets: dict[str, LabelSet] = field(default_factory=dict)
+    damaged: dict[str, SenetError] = field(default_factory=dict)
 
     def checkpoint(self, name: str) -> Checkpoint:
         """The checkpoint with this name, alias or family name; upper case does not matter.
 
         Raises:
             UnknownModelError: there is none; the hint names the closest.
+            ManifestError, DiskError: it was imported, and what describes it is damaged.
         """
         wanted = name.strip().lower()
+        if wanted in self.damaged:  # never a published model of the same name in its place
+            raise self.damaged[wanted]
         target = self._targets().get(wanted)
         if target is None:
             raise UnknownModelError(f"there is no model `{name}`", self._suggestion(wanted))
@@ -79,9 +84,21 @@ class Manifest:
         hint = f"Did you mean {_either(close)}? {listed}" if close else listed
         raise UnknownModelError(f"there is no architecture `{key}`", hint)
 
+    def knows(self, name: str) -> bool:
+        """True if this name stands for a model, one that is damaged included."""
+        return name in self._targets() or name in self.damaged
+
     def names(self) -> list[str]:
         """Names to choose from: the families, then every checkpoint."""
         return [*self.defaults, *self.checkpoints]
+
+    def published_as(self, sha256: str) -> list[Checkpoint]:
+        """The published checkpoints that a file with this SHA-256 belongs to."""
+        return [
+            checkpoint
+            for checkpoint in self.checkpoints.values()
+            if any(file.urls and file.digest.matches(sha256) for file in checkpoint.files)
+        ]
 
     def family_of(self, name: str) -> str | None:
         """The family name that stands for this checkpoint, if one does."""
@@ -106,6 +123,7 @@ class Manifest:
             known,
             families | other.defaults,
             self.label_sets | other.label_sets,
+            self.damaged | other.damaged,
         )
 
     def _targets(self) -> dict[str, str]:
@@ -133,27 +151,60 @@ def bundled_manifest() -> Path:
     return inside if inside.exists() else package.parent / _FILE_NAME
 
 
-def load_manifest(extra: Path | None = None) -> Manifest:
-    """The bundled manifest, with the entries of `extra` added or put in their place.
+def load_manifest(extra: Path | None = None, models: Path | None = None) -> Manifest:
+    """The bundled manifest, with imported models and the entries of `extra` added or put in their place.
+
+    Args:
+        extra: a manifest of the user's.
+        models: the folder of imported models.
 
     Raises:
         ManifestError: a rule is broken; the message names file, entry and field.
         DiskError: a file cannot be read.
     """
     manifest = parse_manifest(read_json(bundled_manifest()), folder=_BUNDLED_FILES)
+    if models is not None:
+        manifest = manifest.merged(_imported(models, manifest))
     if extra is not None:
         manifest = manifest.merged(parse_manifest(read_json(extra), manifest, extra.absolute().parent))
     return manifest
 
 
-def find_checkpoint(name: str, extra: Path | None = None) -> tuple[Checkpoint, Manifest]:
+def _imported(models: Path, base: Manifest) -> Manifest:
+    """What is in the folder of imported models; one that is damaged does not keep the others from use.
+
+    Their architectures stay theirs: `--arch` means the same whatever was imported.
+    """
+    checkpoints: dict[str, Checkpoint] = {}
+    label_sets: dict[str, LabelSet] = {}
+    damaged: dict[str, SenetError] = {}
+    for path in sorted(models.glob(f"*/{RUN_FILE}")):
+        name = path.parent.name
+        try:
+            if not path.is_file():  # reading a planted pipe would never end
+                raise ManifestError(f"`{path}` is no file")
+            own = parse_manifest(read_json(path), base, path.absolute().parent)
+            if list(own.checkpoints) != [name]:
+                raise ManifestError(f"`{path}` must hold one checkpoint, `{name}`, the name of its folder")
+        except SenetError as error:
+            hint = f"Mend it, import `{name}` again with --force, or `senet import --remove {name}`."
+            damaged[name] = type(error)(error.message, hint)
+        else:
+            checkpoints |= own.checkpoints
+            label_sets |= own.label_sets
+    return Manifest({}, checkpoints, {}, label_sets, damaged)
+
+
+def find_checkpoint(
+    name: str, extra: Path | None = None, models: Path | None = None
+) -> tuple[Checkpoint, Manifest]:
     """The checkpoint of a name, or of the folder of a training run, and the manifest that knows it.
 
     Raises:
         UnknownModelError: neither; the hint names the closest.
         ManifestError, DiskError: as `load_manifest`.
     """
-    manifest = load_manifest(extra)
+    manifest = load_manifest(extra, models)
     try:
         return manifest.checkpoint(name), manifest
     except UnknownModelError:

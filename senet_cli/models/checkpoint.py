@@ -210,6 +210,17 @@ def to_our_keys(
 ) -> dict[str, Tensor]:
     """The file's tensors under our keys: complete, nothing left over, right shapes, float32, finite.
 
+    Raises:
+        CheckpointError: anything else than an exact fit; see `fit_to_keys`.
+    """
+    return _as_float(fit_to_keys(tensors, spec, layout, path), path)
+
+
+def fit_to_keys(
+    tensors: dict[str, Tensor], spec: ArchSpec, layout: KeyLayout, path: Path
+) -> dict[str, Tensor]:
+    """The file's tensors under our keys: complete, nothing left over, right shapes; numbers not looked at.
+
     Two spellings of the same numbers are accepted: SE weights as linear maps (2-D) or as 1x1 convolutions
     (4-D), and batch norms with or without their counter of batches (older than PyTorch 0.4.1).
 
@@ -233,7 +244,7 @@ def to_our_keys(
             state[key] = fitted
     if missing or rest or misshapen:
         raise _misfit(path, spec, layout, missing, list(rest), misshapen)
-    return _as_float(state, path)
+    return state
 
 
 def _their_key(layout: KeyLayout, key: str) -> str | None:

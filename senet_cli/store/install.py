@@ -10,6 +10,7 @@ from pathlib import Path
 
 from senet_cli.errors import CheckpointError, DigestError, DiskError, NetworkError
 from senet_cli.manifest.entries import Checkpoint, CheckpointFile
+from senet_cli.manifest.lookup import Manifest
 from senet_cli.settings import Settings
 from senet_cli.store.cache import Cache
 from senet_cli.store.fetch import Fetcher, check_space, disk_errors
@@ -78,10 +79,13 @@ def check_answers(checkpoint: Checkpoint, settings: Settings, patience: float) -
         raise error
 
 
-def import_file(checkpoint: Checkpoint, cache: Cache, origin: Path, notices: Notices) -> Installed:
+def import_file(
+    checkpoint: Checkpoint, cache: Cache, origin: Path, notices: Notices, manifest: Manifest | None = None
+) -> Installed:
     """Install a checkpoint from a file, or from the folder that holds it, after verifying the digest.
 
     In a folder the file is recognised by its published name, by its digest as a name, or by size and digest.
+    With a `manifest` the error for a file says which other checkpoint it is, if it is one.
 
     Raises:
         CheckpointError: the folder holds no file that could be it.
@@ -95,9 +99,24 @@ def import_file(checkpoint: Checkpoint, cache: Cache, origin: Path, notices: Not
         except DigestError as wrong:
             error = error or wrong
     if error:
-        raise error
+        raise _with_owner(error, checkpoint, origin, manifest) if manifest and origin.is_file() else error
     names = " or ".join(f"`{name}`" for file in checkpoint.files for name in file.names)
     raise CheckpointError(f"`{origin}` holds no file for `{checkpoint.name}`", f"Looked for {names}.")
+
+
+def _with_owner(error: DigestError, checkpoint: Checkpoint, path: Path, manifest: Manifest) -> DigestError:
+    """The error, in better words where the file is that of another checkpoint."""
+    try:
+        sha256 = error.sha256 or sha256_of(path)
+    except OSError:
+        return error
+    owners = manifest.published_as(sha256)
+    if not owners:
+        return error
+    names = " and ".join(f"`{owner.name}`" for owner in owners)
+    hint = f"`senet download {owners[0].name} --from {path}`."
+    message = f"`{path}` is {names}, by its SHA-256, not `{checkpoint.name}`"
+    return DigestError(message, hint, sha256=sha256)
 
 
 def carried(checkpoint: Checkpoint, origin: Path) -> Iterator[tuple[CheckpointFile, Path]]:

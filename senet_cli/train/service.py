@@ -153,7 +153,9 @@ class _Start:
 
 def _start(request: TrainRequest, settings: Settings, downloads: Notices | None) -> _Start:
     if request.origin is None:
-        architecture = load_manifest(settings.manifest).architecture(str(request.architecture))
+        architecture = load_manifest(settings.manifest, settings.models).architecture(
+            str(request.architecture)
+        )
         if not request.se:
             architecture = replace(
                 architecture, key=f"{architecture.key}-plain", spec=architecture.spec.without_se()

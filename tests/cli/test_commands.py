@@ -17,7 +17,18 @@ from senet_cli.manifest import load_manifest
 from senet_cli.settings import BUNDLED_MODEL
 from tests.conftest import Senet
 
-COMMANDS = ["predict", "download", "list", "info", "verify", "cache", "cache dir", "cache rm"]
+COMMANDS = [
+    "predict",
+    "download",
+    "list",
+    "info",
+    "verify",
+    "import",
+    "convert",
+    "cache",
+    "cache dir",
+    "cache rm",
+]
 CUTMIX = "73487855365db1f92c2a0e46b0cc498c7f5e86343f40cc9b1bc3c41b8dfe86d4"
 
 
