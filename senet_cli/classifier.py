@@ -285,7 +285,7 @@ def _converted(
     for sha256 in dict.fromkeys(Cache.from_settings(settings).digests(checkpoint)):
         for file in checkpoint.files:
             model = _model(checkpoint, labels, preprocess, file, sha256, None)
-            if file.path is not None or not file.digest.matches(sha256):
+            if file.path is not None or file.digest.excludes(sha256):
                 continue
             if conversion := find_conversion(model.weights, settings):
                 return replace(model, conversion=conversion)

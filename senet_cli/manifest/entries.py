@@ -68,9 +68,13 @@ class Digest:
         """True if all digits are known."""
         return len(self.value) == 64
 
-    def matches(self, sha256: str) -> bool:
+    def identifies(self, sha256: str) -> bool:
         """True if `sha256` (64 digits) agrees with what is published."""
         return sha256.startswith(self.value)
+
+    def excludes(self, sha256: str) -> bool:
+        """True if what is published rules `sha256` (64 digits) out."""
+        return not self.identifies(sha256)
 
     def __str__(self) -> str:
         return self.value if self.full else f"{self.value}... (published prefix)"
@@ -95,9 +99,13 @@ class MemberDigest:
         """What stands for the file before its SHA-256 is known."""
         return self.sha1
 
-    def matches(self, sha256: str) -> bool:
-        """True: what is published says nothing of the archive's own bytes; one has to look inside."""
-        return True
+    def identifies(self, sha256: str) -> bool:
+        """False: nothing is published of the archive's own bytes; one has to look inside."""
+        return False
+
+    def excludes(self, sha256: str) -> bool:
+        """False, for the same reason."""
+        return False
 
     def __str__(self) -> str:
         return f"SHA-1 {self.sha1} of {self.member} in it"

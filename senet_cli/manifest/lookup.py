@@ -97,7 +97,7 @@ class Manifest:
         return [
             checkpoint
             for checkpoint in self.checkpoints.values()
-            if any(file.urls and file.digest.matches(sha256) for file in checkpoint.files)
+            if any(file.urls and file.digest.identifies(sha256) for file in checkpoint.files)
         ]
 
     def family_of(self, name: str) -> str | None:

@@ -89,7 +89,7 @@ class _Layer:
         """Where it may lie: under the published digest, or the one that the first download pinned."""
         if file.digest.full:
             return [self.blob(file.digest.value, file)]
-        if known and file.digest.matches(known.sha256):
+        if known and not file.digest.excludes(known.sha256):
             return [self.blob(known.sha256, file)]
         digest = file.digest
         prefix = "" if isinstance(digest, MemberDigest) else digest.value
@@ -310,7 +310,7 @@ def _beside_manifest(file: CheckpointFile) -> Installed | None:
         raise CheckpointError(f"`{file.path}` is missing", "Its manifest says that it lies there.") from error
     except OSError as error:
         raise DiskError.from_os_error(error, f"reading `{file.path}`") from error
-    if not file.digest.matches(sha256):
+    if not is_published(file, file.path, sha256):
         raise DigestError(
             f"`{file.path}` is not the file that its manifest describes",
             f"Its SHA-256 is {sha256}, expected {file.digest}.",

@@ -29,7 +29,7 @@ def check_published(
         DigestError: they are others.
         CheckpointError: an archive that holds something else than one plain, believable member.
     """
-    if not file.digest.matches(sha256):
+    if file.digest.excludes(sha256):
         raise wrong_digest(f"SHA-256 {sha256}, published {file.digest}", origin, content_type, sha256)
     if isinstance(file.digest, MemberDigest):
         if not _is_zip(path):
