@@ -84,7 +84,7 @@ def _classes(tensors: dict[str, Tensor], path: Path) -> int:
         if head is not None and head.ndim and len(head):
             return len(head)
     held = ", ".join(list(tensors)[:3])[:200]
-    heads = ", ".join(layout.key("head.weight") for layout in LAYOUTS.values())
+    heads = ", ".join(dict.fromkeys(layout.key("head.weight") for layout in LAYOUTS.values()))
     raise CheckpointError(
         f"`{path}` has no classifier under a name that is known ({heads}); it holds {held} ...",
         "Only whole networks for classification are read, with key names of one of the known layouts.",

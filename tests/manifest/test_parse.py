@@ -364,8 +364,8 @@ def test_a_prefix_has_8_to_63_digits(load: Callable[[object], Manifest], digits:
     if good:
         digest = load(content).checkpoint("mynet").files[0].digest
         assert not digest.full
-        assert digest.matches("a" * 64)
-        assert not digest.matches("a" * (digits - 1) + "b" * (65 - digits))
+        assert digest.identifies("a" * 64)
+        assert not digest.identifies("a" * (digits - 1) + "b" * (65 - digits))
     else:
         assert "`sha256_prefix` must be 8 to 63" in refusal(load, content)
 
