@@ -26,6 +26,7 @@ from senet_cli.manifest import (
     load_manifest,
 )
 from senet_cli.manifest.sizes import USUAL_SIZE, InputSize, Recipe
+from senet_cli.models.caffe import is_caffemodel, with_caffe_numbers
 from senet_cli.models.layouts import find_layout
 from senet_cli.records import Prediction
 from senet_cli.runtime import Runtime, Tell, Weights, find_conversion, resolve_runtime, start_engine
@@ -360,6 +361,8 @@ def own_model(
 ) -> Model:
     """Weights of one's own, with the usual preprocessing and labels of their architecture.
 
+    A .caffemodel gets the normalisation that Caffe's networks share.
+
     Raises:
         UnknownModelError: no such architecture.
         UsageError: a size that it does not have.
@@ -375,13 +378,14 @@ def own_model(
             f"`{path}` is `{owner.name}`, by its SHA-256: a `{owner.architecture.key}`, not a `{key}`",
             f"`senet download {owner.name} --from {path}`, then `-m {owner.name}`.",
         )
+    preprocess = size.of_architecture(architecture)
     return Model(
         name=path.name,
         path=path,
         sha256=sha256,
         layout=None,
         architecture=architecture,
-        preprocess=size.of_architecture(architecture),
+        preprocess=with_caffe_numbers(preprocess) if _is_caffemodel(path) else preprocess,
         labels=manifest.labels_of(architecture),
     )
 
@@ -391,6 +395,14 @@ def _digest(path: Path) -> str:
         return sha256_of(path)
     except OSError as error:
         raise DiskError.from_os_error(error, f"reading `{path}`") from error
+
+
+def _is_caffemodel(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return is_caffemodel(file.read(8))
+    except OSError:
+        return False  # whoever reads it says what is wrong
 
 
 def _labels(model: Model, classes: int) -> LabelSet:

@@ -20,6 +20,7 @@ from senet_cli.architectures import (
     PreActivation,
     SENetBottleneck,
 )
+from senet_cli.inception import InceptionSpec, Spec
 from senet_cli.labels import LabelSet
 from senet_cli.manifest import (
     Architecture,
@@ -214,18 +215,26 @@ def sizes_in_words(preprocess: Preprocess) -> str:
 
 def preprocess_in_words(preprocess: Preprocess) -> str:
     """What happens to an image before the network sees it."""
+    cut = sizes_in_words(preprocess)
+    if set(preprocess.std) == {1 / 255}:  # Caffe's way
+        return f"{cut}, RGB 0..255 minus {' '.join(f'{255 * value:g}' for value in preprocess.mean)}"
     mean = " ".join(f"{value:g}" for value in preprocess.mean)
     std = " ".join(f"{value:g}" for value in preprocess.std)
-    return f"{sizes_in_words(preprocess)}, RGB 0..1, mean {mean}, std {std}"
+    return f"{cut}, RGB 0..1, mean {mean}, std {std}"
 
 
-def structure_in_words(spec: ArchSpec) -> str:
+def structure_in_words(spec: Spec) -> str:
     """The parts of a network that tell it from its relatives."""
-    parts = [_stem(spec), _block(spec.block), f"depths {'-'.join(map(str, spec.depths))}"]
-    if isinstance(spec.shortcut, PooledShortcut):
-        parts.append("average pools in the shortcuts")
-    elif spec.shortcut.kernel == 3:
-        parts.append("3x3 shortcuts")
+    depths = f"depths {'-'.join(map(str, spec.depths))}"
+    if isinstance(spec, InceptionSpec):
+        pools = "ceil mode" if spec.pool.ceil_mode else "padded"
+        parts = [f"7x7, 1x1, 3x3 stem, pools {pools}", "inception modules", depths]
+    else:
+        parts = [_stem(spec), _block(spec.block), depths]
+        if isinstance(spec.shortcut, PooledShortcut):
+            parts.append("average pools in the shortcuts")
+        elif spec.shortcut.kernel == 3:
+            parts.append("3x3 shortcuts")
     if spec.se is None:
         parts.append("no SE")
     else:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senet_cli.architectures import ArchSpec
 from senet_cli.engines import openvino
 from senet_cli.engines.base import (
     DeviceFacts,
@@ -25,6 +24,7 @@ from senet_cli.engines.base import (
 )
 from senet_cli.engines.drivers import may_have_gpu
 from senet_cli.errors import DeviceError, DiskError
+from senet_cli.inception import Spec
 from senet_cli.manifest import Preprocess
 from senet_cli.models.layouts import find_layout
 from senet_cli.settings import Settings
@@ -56,7 +56,7 @@ class Weights:
     path: Path | None
     sha256: str
     layout: str | None
-    spec: ArchSpec
+    spec: Spec
     preprocess: Preprocess
     conversion: Converted | None = None
 

@@ -7,15 +7,20 @@ from pathlib import Path
 from typing import Literal, NewType
 from urllib.parse import unquote, urlsplit
 
-from senet_cli.architectures import ArchSpec
+from senet_cli.inception import Spec
 
 EntryName = NewType("EntryName", str)
 """Name of a checkpoint, checked: a-z, 0-9, `_`, `-` and at most one `.`; safe as a file name."""
 
-FileFormat = Literal["safetensors", "torch", "torch-zip"]
+FileFormat = Literal["safetensors", "torch", "torch-zip", "caffemodel"]
 Interpolation = Literal["bilinear", "bicubic"]
 
-SUFFIXES: dict[FileFormat, str] = {"safetensors": "safetensors", "torch": "pth", "torch-zip": "zip"}
+SUFFIXES: dict[FileFormat, str] = {
+    "safetensors": "safetensors",
+    "torch": "pth",
+    "torch-zip": "zip",
+    "caffemodel": "caffemodel",
+}
 OWN_RUN = "`senet train`"
 """Source of an accuracy that was measured at the end of a training run."""
 MAX_BYTES = 2 * 2**30
@@ -52,7 +57,7 @@ class Architecture:
     """
 
     key: str
-    spec: ArchSpec
+    spec: Spec
     preprocess: Preprocess
     labels: str
 

@@ -30,6 +30,7 @@ from senet_cli.architectures import (
     Stem,
     StemPool,
 )
+from senet_cli.inception import InceptionSpec, Spec
 from senet_cli.labels import LabelSet
 from senet_cli.manifest.entries import (
     SUFFIXES,
@@ -44,6 +45,7 @@ from senet_cli.manifest.entries import (
     Preprocess,
 )
 from senet_cli.manifest.fields import Fields
+from senet_cli.manifest.inception import parse_inception
 
 T = TypeVar("T")
 
@@ -74,8 +76,8 @@ def parse_name(text: str, fields: Fields, field: str = "") -> EntryName:
 def parse_architecture(key: str, fields: Fields) -> Architecture:
     """One value of `architectures`."""
     parse_name(key, fields)
-    spec = _spec(fields)
-    if problem := _impossible(spec):
+    spec = _any_spec(fields)
+    if isinstance(spec, ArchSpec) and (problem := _impossible(spec)):
         fields.fail(f"`block`: {problem}")
     architecture = Architecture(
         key=key,
@@ -83,8 +85,22 @@ def parse_architecture(key: str, fields: Fields) -> Architecture:
         preprocess=parse_preprocess(fields.child("preprocess")),
         labels=parse_name(fields.text("labels"), fields, "labels"),
     )
+    _check_size(architecture.preprocess, spec, fields)
     fields.done()
     return architecture
+
+
+def _any_spec(fields: Fields) -> Spec:
+    if fields.choice("type", ("inception",), None) is None:
+        return _spec(fields)
+    se = fields.optional_child("se")
+    pool = _whole(_pool, fields.child("pool"))
+    return parse_inception(fields, pool, _whole(_squeeze_excite, se) if se else None)
+
+
+def _check_size(preprocess: Preprocess, spec: Spec, fields: Fields) -> None:
+    if isinstance(spec, InceptionSpec) and (problem := spec.size_problem(preprocess.crop)):
+        fields.fail(f"`preprocess`: {problem}")
 
 
 def _spec(fields: Fields) -> ArchSpec:
@@ -280,6 +296,7 @@ def parse_checkpoint(
     )
     if not checkpoint.files:
         fields.fail("`files` is empty")
+    _check_size(checkpoint.preprocess, architecture.spec, fields)
     fields.done()
     return checkpoint
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from senet_cli.architectures import ArchSpec
 from senet_cli.errors import UsageError
+from senet_cli.inception import Spec
 from senet_cli.manifest.entries import Architecture, Checkpoint, Preprocess
 
 Recipe = Literal["default", "test"]
@@ -70,7 +70,7 @@ class InputSize:
             )
         return self._scaled(architecture.preprocess, architecture.spec, architecture.key)
 
-    def _scaled(self, usual: Preprocess, spec: ArchSpec, name: str) -> Preprocess:
+    def _scaled(self, usual: Preprocess, spec: Spec, name: str) -> Preprocess:
         if self.image_size is None:
             return usual
         if self.image_size < spec.stride:

@@ -24,6 +24,7 @@ from senet_cli.architectures import (
     Stem,
     StemPool,
 )
+from senet_cli.inception import InceptionSpec, Spec
 from senet_cli.labels import LabelSet
 from senet_cli.manifest.entries import (
     Architecture,
@@ -33,6 +34,7 @@ from senet_cli.manifest.entries import (
     MemberDigest,
     Metric,
 )
+from senet_cli.manifest.inception import inception_dict
 from senet_cli.manifest.lookup import SCHEMA
 
 Part = Stem | Pool | Block | Shortcut | PooledShortcut
@@ -93,13 +95,19 @@ def _architecture(architecture: Architecture) -> dict[str, Any]:
     return _spec(spec) | {"preprocess": asdict(architecture.preprocess), "labels": architecture.labels}
 
 
-def _spec(spec: ArchSpec) -> dict[str, Any]:
+def _spec(spec: Spec) -> dict[str, Any]:
+    shared = {
+        "pool": _typed(spec.pool) if spec.pool else None,
+        "se": _given(asdict(spec.se)) if spec.se else None,
+    }
+    return shared | (inception_dict(spec) if isinstance(spec, InceptionSpec) else _residual(spec))
+
+
+def _residual(spec: ArchSpec) -> dict[str, Any]:
     return {
         "stem": _typed(spec.stem),
-        "pool": _typed(spec.pool) if spec.pool else None,
         "block": _typed(spec.block),
         "shortcut": _typed(spec.shortcut),
-        "se": _given(asdict(spec.se)) if spec.se else None,
         "depths": list(spec.depths),
         "widths": list(spec.widths),
         "classes": spec.classes,

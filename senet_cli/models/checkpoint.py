@@ -1,6 +1,7 @@
 """Reading checkpoint files: data only, on the CPU, every tensor accounted for.
 
-Nothing in a file is executed: safetensors holds no code, and `torch.load` runs with `weights_only=True`.
+Nothing in a file is executed: safetensors and .caffemodel hold no code, and `torch.load` runs with
+`weights_only=True`.
 For an entry of the manifest the caller has verified the digest before.
 """
 
@@ -19,10 +20,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from senet_cli.architectures import ArchSpec
 from senet_cli.archives import is_archive, open_member
 from senet_cli.errors import CheckpointError, DiskError
-from senet_cli.models.layouts import LAYOUTS, KeyLayout
+from senet_cli.inception import Spec
+from senet_cli.models.caffe import is_caffemodel
+from senet_cli.models.layouts import LAYOUTS, CaffeLayout, KeyLayout
 from senet_cli.models.network import SENetwork, network_from_state
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
@@ -46,11 +48,11 @@ _UNREADABLE = (
 """What torch's reader raises for damaged files; this module is the one place that catches so much."""
 
 
-def load_network(path: Path, spec: ArchSpec, layout: KeyLayout) -> SENetwork:
+def load_network(path: Path, spec: Spec, layout: KeyLayout) -> SENetwork:
     """The network in `path`, in evaluation mode on the CPU, float32.
 
     Args:
-        path: a safetensors or torch file.
+        path: a safetensors, torch or .caffemodel file.
         spec: the structure that the file must fit exactly.
         layout: whose key names the file uses.
 
@@ -61,7 +63,7 @@ def load_network(path: Path, spec: ArchSpec, layout: KeyLayout) -> SENetwork:
     return network_from_state(spec, to_our_keys(read_tensors(path), spec, layout, path))
 
 
-def load_own_network(path: Path, spec: ArchSpec) -> SENetwork:
+def load_own_network(path: Path, spec: Spec) -> SENetwork:
     """As `load_network`, for weights of one's own: layout and number of classes are read off the file."""
     tensors = read_tensors(path)
     layout = recognise_layout(tensors, spec, path)
@@ -88,8 +90,11 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise DiskError.from_os_error(error, f"reading `{path}`") from error
     if reason := _not_a_checkpoint(head):
         raise CheckpointError(f"`{path}` is not a checkpoint: {reason}")
-    data = _load_safetensors(path) if _is_safetensors(head) else _load_torch(path)
-    return _strip_data_parallel(_unwrap(data, path))
+    if _is_safetensors(head):
+        return _strip_data_parallel(_unwrap(_load_safetensors(path), path))
+    if is_caffemodel(head):
+        return _load_caffemodel(path)
+    return _strip_data_parallel(_unwrap(_load_torch(path), path))
 
 
 def _not_a_checkpoint(head: bytes) -> str | None:
@@ -101,9 +106,13 @@ def _not_a_checkpoint(head: bytes) -> str | None:
     if text.startswith((b"<!doctype", b"<html", b"<?xml")):
         return "it is a web page, as a login or error page saved under the file's name"
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        return "it is an HDF5 file, as Keras writes; only PyTorch and safetensors files are read"
-    if not _is_safetensors(head) and not head.startswith((b"PK\x03\x04", b"\x80")):
-        return "it is neither a PyTorch nor a safetensors file"
+        return "it is an HDF5 file, as Keras writes; only PyTorch, safetensors and Caffe files are read"
+    if (
+        not _is_safetensors(head)
+        and not is_caffemodel(head)
+        and not head.startswith((b"PK\x03\x04", b"\x80"))
+    ):
+        return "it is neither a PyTorch nor a safetensors nor a Caffe file"
     return None
 
 
@@ -119,6 +128,12 @@ def _load_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path, device="cpu")
     except (SafetensorError, ValueError, OSError) as error:
         raise _damaged(path, error) from error
+
+
+def _load_caffemodel(path: Path) -> dict[str, Tensor]:
+    from senet_cli.models.caffemodel import read_caffemodel
+
+    return read_caffemodel(path)
 
 
 def _load_torch(path: Path) -> Any:
@@ -180,13 +195,13 @@ def _strip_data_parallel(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 # --- keys and values ----------------------------------------------------------------------------
 
 
-def expected_shapes(spec: ArchSpec) -> dict[str, torch.Size]:
+def expected_shapes(spec: Spec) -> dict[str, torch.Size]:
     """Our key -> shape for every tensor that the network of `spec` holds."""
     with torch.device("meta"):
         return {key: value.shape for key, value in SENetwork(spec).state_dict().items()}
 
 
-def recognise_layout(tensors: dict[str, Tensor], spec: ArchSpec, path: Path) -> KeyLayout:
+def recognise_layout(tensors: dict[str, Tensor], spec: Spec, path: Path) -> KeyLayout:
     """The layout that explains most keys of the file.
 
     Raises:
@@ -200,25 +215,27 @@ def recognise_layout(tensors: dict[str, Tensor], spec: ArchSpec, path: Path) -> 
     best = max(LAYOUTS.values(), key=explained)
     if explained(best) < len(ours) // 4:
         raise CheckpointError(
-            f"`{path}` names its tensors in no layout that is known ({', '.join(LAYOUTS)}): {_some(tensors)}"
+            f"`{path}` names its tensors in no layout that is known ({', '.join(LAYOUTS)}): {_some(tensors)}",
+            "Is it the right --arch? `senet list --architectures` shows the keys.",
         )
     return best
 
 
-def to_our_keys(
-    tensors: dict[str, Tensor], spec: ArchSpec, layout: KeyLayout, path: Path
-) -> dict[str, Tensor]:
+def to_our_keys(tensors: dict[str, Tensor], spec: Spec, layout: KeyLayout, path: Path) -> dict[str, Tensor]:
     """The file's tensors under our keys: complete, nothing left over, right shapes, float32, finite.
 
     Raises:
         CheckpointError: anything else than an exact fit; see `fit_to_keys`.
     """
-    return _as_float(fit_to_keys(tensors, spec, layout, path), path)
+    state = _as_float(fit_to_keys(tensors, spec, layout, path), path)
+    if isinstance(layout, CaffeLayout):
+        from senet_cli.models.caffemodel import to_our_conventions
+
+        return to_our_conventions(state)
+    return state
 
 
-def fit_to_keys(
-    tensors: dict[str, Tensor], spec: ArchSpec, layout: KeyLayout, path: Path
-) -> dict[str, Tensor]:
+def fit_to_keys(tensors: dict[str, Tensor], spec: Spec, layout: KeyLayout, path: Path) -> dict[str, Tensor]:
     """The file's tensors under our keys: complete, nothing left over, right shapes; numbers not looked at.
 
     Two spellings of the same numbers are accepted: SE weights as linear maps (2-D) or as 1x1 convolutions
@@ -278,7 +295,7 @@ def _as_float(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
 
 def _misfit(
     path: Path,
-    spec: ArchSpec,
+    spec: Spec,
     layout: KeyLayout,
     missing: list[str],
     left_over: list[str],
@@ -287,7 +304,7 @@ def _misfit(
     if _is_plain_twin(spec, layout, missing, left_over):
         return CheckpointError(
             f"`{path}` has no squeeze-and-excitation weights: it looks like a plain network without them",
-            f"Missing: {_some(_se_keys(layout, missing))}",
+            f"Missing: {_some(_keys_of('.se.', spec, layout, missing))}",
         )
     problems = [
         f"{len(keys)} {what}: {_some(keys)}"
@@ -304,22 +321,21 @@ def _misfit(
     )
 
 
-def _is_plain_twin(spec: ArchSpec, layout: KeyLayout, missing: list[str], left_over: list[str]) -> bool:
+def _is_plain_twin(spec: Spec, layout: KeyLayout, missing: list[str], left_over: list[str]) -> bool:
     """True if the convolutions of all blocks are there, but no SE, and nothing else that could be it.
 
     Shortcuts may be missing: some plain CIFAR networks have none with weights.
     """
-    lacking = _se_keys(layout, missing)
-    shortcut = layout.parts["shortcut.conv"].partition(".")[0]
-    inside = [layout.block_path(b.stage, b.block) + "." for b in spec.blocks()]
-    whole = [key for key in missing if key not in lacking and f".{shortcut}." not in key]
-    others = [key for key in (*whole, *left_over) if any(key.startswith(block) for block in inside)]
-    return bool(lacking) and not others
+    lacking = _keys_of(".se.", spec, layout, missing)
+    rest = {*missing} - {*lacking} - {*_keys_of(".shortcut.", spec, layout, missing)}
+    inside = tuple(layout.block_prefix(b.stage, b.block) for b in spec.blocks())
+    return bool(lacking) and not any(key.startswith(inside) for key in (*rest, *left_over))
 
 
-def _se_keys(layout: KeyLayout, keys: Iterable[str]) -> list[str]:
-    names = (f".{layout.parts['se.reduce']}.", f".{layout.parts['se.expand']}.")
-    return [key for key in keys if any(name in key for name in names)]
+def _keys_of(part: str, spec: Spec, layout: KeyLayout, keys: Iterable[str]) -> list[str]:
+    """Those of the publisher's `keys` that belong to one part of the blocks."""
+    theirs = {_their_key(layout, key) for key in expected_shapes(spec) if part in key}
+    return [key for key in keys if key in theirs]
 
 
 def _some(keys: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ map, so it serves reading and writing alike. Facts from the publishers' model fi
 from __future__ import annotations
 
 import re
+import string
 from dataclasses import dataclass, replace
 
 from senet_cli.errors import ModelError
@@ -46,18 +47,37 @@ class KeyLayout:
         if ours == "final.norm" and self.final:
             return self.final
         if match := _BLOCK_MODULE.fullmatch(ours):
-            block = self.block_path(int(match["stage"]), int(match["block"]))
-            return f"{block}.{self.parts[match['part']]}"
+            prefix = self.block_prefix(int(match["stage"]), int(match["block"]))
+            return prefix + self.parts[match["part"]]
         return self.stem[ours.removeprefix("stem.")]
 
-    def block_path(self, stage: int, block: int) -> str:
-        """The publisher's path of a block; stage from 1, block from 0."""
-        return self.block.format(stage=stage, block=block, unit=block + 1)
+    def block_prefix(self, stage: int, block: int) -> str:
+        """How the publisher's names of a block's modules begin; stage from 1, block from 0."""
+        return self.block.format(stage=stage, block=block, unit=block + 1) + "."
 
     def key(self, ours: str) -> str:
         """The publisher's key for our tensor key (`head.bias` -> `last_linear.bias`)."""
         module, _, tensor = ours.rpartition(".")
         return f"{self.module(module)}.{tensor}"
+
+
+@dataclass(frozen=True, slots=True)
+class CaffeLayout(KeyLayout):
+    """Names of layers in Caffe, without dots.
+
+    A file in such a layout follows Caffe's conventions of colours and classes too (`senet_cli.models.caffe`).
+
+    Args:
+        block: with `{stage}`, `{number}` from 1 or `{letter}` from a.
+        first_stage: number of the first stage.
+    """
+
+    first_stage: int = 1
+
+    def block_prefix(self, stage: int, block: int) -> str:
+        """How the names of a block's layers begin."""
+        letter = string.ascii_lowercase[block % 26]
+        return self.block.format(stage=stage - 1 + self.first_stage, number=block + 1, letter=letter)
 
 
 def _parts(norm: str, reduce: str, expand: str, shortcut: str) -> dict[str, str]:
@@ -152,9 +172,58 @@ PYTORCHCV_PRE = replace(
 )
 """Pre-activation networks, for ImageNet and CIFAR: their shortcuts are bare convolutions."""
 
+
+def _with_norms(convs: dict[str, str]) -> dict[str, str]:
+    """Convolutions, each with its batch norm, whose Scale layer the reader has merged with it."""
+    return convs | {ours.replace("conv", "norm"): f"{theirs}/bn" for ours, theirs in convs.items()}
+
+
+_CAFFE_SE = {"se.reduce": "_1x1_down", "se.expand": "_1x1_up"}
+CAFFE = CaffeLayout(
+    "caffe",
+    stem=_with_norms(
+        {"conv": "conv1/7x7_s2", "conv1": "conv1_1/3x3_s2", "conv2": "conv1_2/3x3", "conv3": "conv1_3/3x3"}
+    ),
+    block="conv{stage}_{number}",
+    parts=_CAFFE_SE
+    | _with_norms(
+        {
+            "conv1": "_1x1_reduce",
+            "conv2": "_3x3",
+            "conv3": "_1x1_increase",
+            "shortcut.conv": "_1x1_proj",
+        }
+    ),
+    head="classifier",
+    first_stage=2,
+)
+CAFFE_INCEPTION = CaffeLayout(
+    "caffe-inception",
+    stem=_with_norms(
+        {"first.conv": "conv1/7x7_s2", "second.conv1": "conv2/3x3_reduce", "second.conv2": "conv2/3x3"}
+    ),
+    block="inception_{stage}{letter}",
+    parts=_CAFFE_SE
+    | _with_norms(
+        {
+            "direct.conv": "/1x1",
+            "single3x3.conv1": "/3x3_reduce",
+            "single3x3.conv2": "/3x3",
+            "double3x3.conv1": "/double3x3_reduce",
+            "double3x3.conv2": "/double3x3a",
+            "double3x3.conv3": "/double3x3b",
+            "projection.conv": "/pool_proj",
+        }
+    ),
+    head="classifier",
+    first_stage=3,
+)
+"""Both from the authors' prototxts."""
+
 SENET = KeyLayout(
     "senet",
-    stem={f"{kind}{n}": f"stem.{kind}{n}" for kind in ("conv", "norm") for n in ("", "1", "2", "3", "4")},
+    stem={f"{kind}{n}": f"stem.{kind}{n}" for kind in ("conv", "norm") for n in ("", "1", "2", "3", "4")}
+    | {path: f"stem.{path}" for path in CAFFE_INCEPTION.stem},
     block="stage{stage}.{block}",
     parts={f"{kind}{n}": f"{kind}{n}" for kind in ("conv", "norm") for n in (1, 2, 3)}
     | {
@@ -162,6 +231,7 @@ SENET = KeyLayout(
         for path in (
             *("se.reduce", "se.expand", "shortcut", "shortcut.conv", "shortcut.norm"),
             *("norm1.instance", "norm1.batch"),
+            *CAFFE_INCEPTION.parts,
         )
     },
     head="head",
@@ -174,6 +244,7 @@ LAYOUTS = {
     for layout in (
         *(SENET, CADENE, TIMM, TIMM_POOLED, MMPRETRAIN, LEEYEONSU, MOSKOMULE, IBN_NET),
         *(PYTORCHCV, PYTORCHCV_SENET, PYTORCHCV_CIFAR, PYTORCHCV_PRE),
+        *(CAFFE, CAFFE_INCEPTION),
     )
 }
 

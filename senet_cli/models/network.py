@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from senet_cli.architectures import ArchSpec
-from senet_cli.models import parts
+from senet_cli.inception import InceptionSpec, Spec
+from senet_cli.models import inception, parts
 
 
 class SENetwork(nn.Module):
-    """Stem, stem pool, stages of residual blocks, global average pool, linear head.
+    """Stem, stem pool, stages of residual blocks or inception modules, global average pool, linear head.
 
     Args:
         spec: the exact structure.
@@ -21,15 +22,14 @@ class SENetwork(nn.Module):
     and W that leave at least one pixel in the last stage.
     """
 
-    def __init__(self, spec: ArchSpec) -> None:
+    def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
-        self.stem = parts.stem(spec.stem.convs(spec.in_channels))
+        self.stem = _stem(spec)
         self.pool = parts.stem_pool(spec.pool)
         stages: OrderedDict[str, nn.Sequential] = OrderedDict()
-        for shape in spec.blocks():
-            stage = stages.setdefault(f"stage{shape.stage}", nn.Sequential())
-            stage.append(parts.residual_block(shape, spec.se))
+        for number, block in _blocks(spec):
+            stages.setdefault(f"stage{number}", nn.Sequential()).append(block)
         for name, stage in stages.items():
             self.add_module(name, stage)
         self.stages = tuple(stages)
@@ -51,7 +51,23 @@ class SENetwork(nn.Module):
         return logits
 
 
-def build_network(spec: ArchSpec) -> SENetwork:
+def _stem(spec: Spec) -> nn.Sequential:
+    if isinstance(spec, InceptionSpec):
+        return inception.stem(spec)
+    return parts.stem(spec.stem.convs(spec.in_channels))
+
+
+def _blocks(spec: Spec) -> Iterator[tuple[int, nn.Module]]:
+    """Number of the stage, and block, from the image to the head."""
+    if isinstance(spec, InceptionSpec):
+        for module in spec.blocks():
+            yield module.stage, inception.InceptionModule(module, spec.pool, spec.se)
+    else:
+        for block in spec.blocks():
+            yield block.stage, parts.residual_block(block, spec.se)
+
+
+def build_network(spec: Spec) -> SENetwork:
     """A network with fresh weights for training: He-normal convolutions, unit batch norms."""
     network = SENetwork(spec)
     for module in network.modules():
@@ -60,7 +76,7 @@ def build_network(spec: ArchSpec) -> SENetwork:
     return network
 
 
-def network_from_state(spec: ArchSpec, state: dict[str, Tensor]) -> SENetwork:
+def network_from_state(spec: Spec, state: dict[str, Tensor]) -> SENetwork:
     """A network that takes over the tensors of `state`, in evaluation mode.
 
     It is built on the meta device, so that no time goes into weights that are replaced at once.

@@ -61,6 +61,11 @@ each_file = pytest.mark.parametrize("file", [file for _, file in FILES], ids=[na
         ("seresnext101", "seresnext101_32x4d.cadene"),
         ("seresnext101_32x8d", "seresnext101_32x8d.ah"),
         ("senet154", "senet154.cadene"),
+        ("sebninception", "sebninception.caffe"),
+        ("caffe/SE-ResNet-50", "seresnet50.caffe"),
+        ("hujie-frank/SE-ResNeXt-101", "seresnext101_32x4d.caffe"),
+        ("SE-BN-Inception", "sebninception.caffe"),
+        ("se-inception", "sebninception.caffe"),
         ("seresnet32-cifar10", "seresnet32-cifar10.cutmix"),
     ],
 )
@@ -144,6 +149,7 @@ def recipes(pattern: str) -> set[str]:
 @pytest.mark.parametrize(
     ("pattern", "count"),
     [
+        (r".*\.caffe", 6),
         (r".*\.cadene", 6),
         (r".*\.legacy", 9),
         (r".*\.(a1|a2|a3|ra2|racm|ah)", 9),
@@ -155,7 +161,7 @@ def recipes(pattern: str) -> set[str]:
         (r".*\.(moskomule|ibn-a)", 2),
         (r"seresnet32-cifar10\..*", 2),
         (r".*\.senet", 1),
-        (r".*", 115),
+        (r".*", 121),
     ],
 )
 def test_every_publisher_has_all_its_checkpoints(pattern: str, count: int) -> None:
@@ -215,6 +221,7 @@ def test_addresses_are_https_and_name_a_file(file: CheckpointFile) -> None:
                 "safetensors": [".safetensors"],
                 "torch": [".pth", ".pt", ".bin", ".pkl"],
                 "torch-zip": [".zip"],
+                "caffemodel": [".caffemodel"],
             }[file.format]
         )
     assert file.names or file.path
@@ -249,9 +256,9 @@ def test_the_labels_of_an_architecture_exist(name: str) -> None:
 
 
 def test_stride_and_pool_follow_the_publisher() -> None:
-    """Same tensor shapes, other networks: Cadene's come from Caffe, timm's and mmpretrain's do not."""
+    """Same tensor shapes, other networks: the authors' and Cadene's are Caffe's, the others' are not."""
     for checkpoint in CHECKPOINTS:
-        spec, caffe = checkpoint.architecture.spec, checkpoint.name.endswith((".cadene", ".legacy"))
+        spec, caffe = checkpoint.architecture.spec, checkpoint.name.endswith((".caffe", ".cadene", ".legacy"))
         if checkpoint.preprocess.crop < 64:
             assert spec.pool is None
         elif isinstance(spec.pool, StemPool):

@@ -55,6 +55,7 @@ PUBLISHED_PARAMETERS = {
     "seresnet152d": 66_841_080,
     "seresnext101d_32x8d": 93_588_280,
     "seresnextaa101d_32x8d": 93_588_280,
+    "sebninception": 11_931_622,
 }
 TIMM_GMACS = {
     "seresnet18-caffe": 1.82,

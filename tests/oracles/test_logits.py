@@ -42,6 +42,7 @@ from tests.oracles.nets import (
 MANIFEST = load_manifest()
 ODD_SIZE = 97
 """Halved five times it gives 49, 24 or 25, 13, 7, 4: most maps are odd, and the two stem pools differ."""
+CAFFE = "OpenCV, in tests/oracles/test_caffe.py"
 NO_PACKAGE = {
     "seresnet32-cifar10.cutmix": "no package builds it; its own golden predictions judge it",
     "seresnet32-cifar10.teacher": "no package builds it; its own golden predictions judge it",
@@ -369,6 +370,7 @@ def test_every_checkpoint_is_compared_or_has_a_reason() -> None:
     judged = {
         name: str(judge) for judges in PLAN.values() for judge, names in judges.items() for name in names
     }
+    judged |= {name: CAFFE for name in MANIFEST.checkpoints if name.endswith(".caffe")}
     for name in MANIFEST.checkpoints:
         sys.stdout.write(f"{name:28} -> {judged.get(name) or NO_PACKAGE[name]}\n")
     packages = Counter(judge.partition(":")[0] for judge in judged.values())
