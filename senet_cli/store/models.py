@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from senet_cli.errors import DiskError
 from senet_cli.labels import LabelSet
@@ -98,12 +99,17 @@ class ImportedModels:
         )
         about = manifest_of(replace(checkpoint, files=(file,)), labels)
         with self._disk_errors():
+            already = path.exists()
             try:
                 write_atomically(path, weights, shared=True)
-                text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
-                write_atomically(folder / RUN_FILE, text.encode(), shared=True)
-            finally:
-                _tidy(folder)
+                write_atomically(folder / RUN_FILE, _as_json(about), shared=True)
+            except BaseException:  # also Ctrl-C: nothing is left behind, nothing else is touched
+                if not already:
+                    path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    folder.rmdir()  # only if it is empty
+                raise
+            _tidy(folder)
         return folder
 
     def remove(self, name: str) -> int:
@@ -123,6 +129,12 @@ class ImportedModels:
             yield
         except OSError as error:
             raise DiskError.from_os_error(error, f"writing to `{self.root}`", _HINT) from error
+
+
+def _as_json(about: dict[str, Any]) -> bytes:
+    """UTF-8; half a character, which a label may hold, stays the escape that JSON has for it."""
+    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
+    return text.encode(errors="backslashreplace")
 
 
 def _tidy(folder: Path) -> int:

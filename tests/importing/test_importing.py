@@ -254,6 +254,13 @@ def test_labels_from_a_file(content: bytes, tmp_path: Path, models: Path) -> Non
     assert manifest.labels(checkpoint.labels).labels == ("cat", "dog", "bird")
 
 
+def test_half_a_character_in_a_label_is_not_our_bug(tmp_path: Path, models: Path) -> None:
+    (tmp_path / "labels").write_text('["\\ud800", "\\u001b[2J", "ä"]')
+    imported(weights_file(tmp_path / "a.pth", TIMM, classes=3), labels=str(tmp_path / "labels"))
+    checkpoint, manifest = find_checkpoint("mine", None, models)
+    assert manifest.labels(checkpoint.labels).labels == ("\ud800", "\x1b[2J", "ä")
+
+
 def test_wordnet_ids_become_names(tmp_path: Path) -> None:
     (tmp_path / "labels").write_text("n01531178\nn01440764\n")
     labels = read_labels(str(tmp_path / "labels"), BUNDLED)
@@ -372,6 +379,20 @@ from senet_cli.settings import Settings
 from pathlib import Path
 import_model(ImportRequest(Path(sys.argv[2]), "mine", force=True), Settings.from_environment(), print)
 """
+
+
+def test_a_failed_import_over_a_damaged_model_takes_nothing_away(
+    tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who wants to mend its manifest by hand still has the weights."""
+    imported(weights_file(tmp_path / "a.pth", TIMM))
+    (models / "mine" / "model.json").write_text("{")
+    before = files_of(models)
+    other = weights_file(tmp_path / "b.pth", TIMM, classes=3)
+    monkeypatch.setattr(store, "_as_json", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        imported(other, force=True)
+    assert files_of(models) == before
 
 
 @pytest.mark.parametrize("steps", [0, 1])
