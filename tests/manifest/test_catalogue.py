@@ -318,7 +318,9 @@ def catalogue() -> dict[str, dict[str, Any]]:
     path = Path(folder).parent / "weights" / "catalogue.json"
     if not path.exists():
         pytest.skip("there is no catalogue beside SENET_TEST_DATA")
-    return {entry["name"]: entry for entry in json.loads(path.read_text())}
+    entries = {entry["name"]: entry for entry in json.loads(path.read_text())}
+    caffe = {name: entry for name, entry in entries.items() if name.startswith("official-caffe/")}
+    return entries | {name.lower().replace("official-caffe", "caffe"): e for name, e in caffe.items()}
 
 
 @pytest.fixture
@@ -378,10 +380,10 @@ def test_preprocessing_is_as_published(checkpoint: Checkpoint, published: dict[s
     scale = theirs["input_range"][1]
     assert theirs["input_size"] == [3, ours.crop, ours.crop]
     assert (theirs["resize"] or ours.crop) == ours.resize
-    if "interpolation" in theirs:
-        assert theirs["interpolation"].split(maxsplit=1)[0] == ours.interpolation
-    assert [value / scale for value in theirs["mean"]] == pytest.approx(list(ours.mean), rel=1e-12)
-    assert [value / scale for value in theirs["std"]] == pytest.approx(list(ours.std), rel=1e-12)
+    assert theirs.get("interpolation", "bilinear").split(maxsplit=1)[0] == ours.interpolation
+    mean = theirs["mean"] if theirs.get("colour_order") != "BGR" else theirs["mean"][::-1]
+    assert [value / scale for value in mean] == pytest.approx(list(ours.mean), rel=1e-12)
+    assert [value / scale for value in theirs["std"] or (1, 1, 1)] == pytest.approx(list(ours.std), rel=1e-12)
 
 
 @each_published

@@ -36,6 +36,29 @@ ENTRY: dict[str, Any] = {
 }
 
 
+INCEPTION: dict[str, Any] = {
+    "type": "inception",
+    "stem": [4, 4, 8],
+    "pool": {"padding": 0, "ceil_mode": True},
+    "stages": [
+        {
+            "blocks": [
+                {"direct": 1, "single3x3": [2, 3], "double3x3": [4, 5], "pool": "average", "projection": 6},
+                {"single3x3": [2, 3], "double3x3": [4, 5], "pool": "max"},
+            ]
+        }
+    ],
+    "classes": 10,
+    "preprocess": ENTRY["preprocess"],
+    "labels": "cifar-10",
+}
+SIDE, HALVING = INCEPTION["stages"][0]["blocks"]
+
+
+def with_blocks(*blocks: dict[str, Any]) -> dict[str, Any]:
+    return INCEPTION | {"stages": [{"blocks": list(blocks)}]}
+
+
 def test_the_manifest_fits_its_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.validate(json.loads(bundled_manifest().read_text()), SCHEMA)
@@ -81,3 +104,44 @@ def test_schema_and_parser_judge_alike(entry: dict[str, Any], good: bool) -> Non
     manifest = {"schema": 1, "checkpoints": {"mine.one": entry}}
     assert jsonschema.Draft202012Validator(SCHEMA).is_valid(manifest) is good
     assert accepted_by_parser(manifest) is good
+
+
+@pytest.mark.parametrize(
+    ("architecture", "good"),
+    [
+        (INCEPTION, True),
+        (INCEPTION | {"se": {"reduction": 16, "bias": True}, "dropout": 0.2}, True),
+        (INCEPTION | {"type": "residual"}, False),
+        (INCEPTION | {"stem": [4, 4]}, False),
+        (INCEPTION | {"pool": None}, False),
+        (INCEPTION | {"depths": [2]}, False),
+        (INCEPTION | {"stages": []}, False),
+        (INCEPTION | {"classes": 0}, False),
+        (with_blocks(SIDE), True),
+        (with_blocks(), False),
+        (with_blocks(SIDE | {"direct": 0}), False),
+        (with_blocks(SIDE | {"single3x3": [1]}), False),
+        (with_blocks(SIDE | {"pool": "min"}), False),
+        (with_blocks(SIDE | {"colour": 1}), False),
+        (with_blocks({key: value for key, value in SIDE.items() if key != "projection"}), False),
+        (with_blocks({key: value for key, value in SIDE.items() if key != "direct"}), False),
+        (with_blocks(HALVING | {"pool": "average"}), False),
+    ],
+)
+def test_schema_and_parser_judge_inception_networks_alike(architecture: dict[str, Any], good: bool) -> None:
+    manifest = {"schema": 1, "architectures": {"mine": architecture}}
+    assert jsonschema.Draft202012Validator(SCHEMA).is_valid(manifest) is good
+    assert accepted_by_parser(manifest) is good
+
+
+def test_an_inception_network_takes_only_some_sizes() -> None:
+    crop = INCEPTION["preprocess"] | {"crop": 200}
+    for manifest in (
+        {"schema": 1, "architectures": {"mine": INCEPTION | {"preprocess": crop}}},
+        {
+            "schema": 1,
+            "checkpoints": {"a": ENTRY | {"architecture": "sebninception-caffe", "preprocess": crop}},
+        },
+    ):
+        with pytest.raises(ManifestError, match="multiples of 32 fit"):
+            parse_manifest(Fields(manifest, "test"), load_manifest())
