@@ -434,6 +434,30 @@ class ArchSpec:
                 yield BlockShape(stage, number, convs, shortcut, self.block)
                 channels = out_channels
 
+    def shallow(self) -> ArchSpec:
+        """The same network with no two blocks that are alike in a row."""
+        return replace(self, depths=tuple(min(depth, 2) for depth in self.depths))
+
+    def size_problem(self, size: int) -> str | None:
+        """Why images of `size` x `size` pixels cannot pass, or None where they can.
+
+        Anti-aliased blocks leave out an odd last row of which their shortcuts make one of their own.
+        """
+        side = size
+        for conv in self.stem.convs(self.in_channels):
+            side = conv.out_size(side)
+        side = self.pool.out_size(side) if self.pool else side
+        for block in self.shallow().blocks():
+            beside = block.shortcut.out_size(side) if block.shortcut else side
+            for conv in block.convs:
+                side = conv.out_size(side)
+            if side != beside:
+                return (
+                    f"with images of {size}x{size} pixels the two branches of a block differ in size "
+                    f"({side} and {beside}); multiples of 32 fit"
+                )
+        return None
+
     def parameters(self) -> int:
         """Number of trainable values."""
         stem = self.stem.convs(self.in_channels)

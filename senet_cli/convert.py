@@ -12,7 +12,7 @@ from senet_cli.classifier import find_model
 from senet_cli.describe import structure_in_words
 from senet_cli.errors import DiskError, UsageError
 from senet_cli.manifest import Architecture, Manifest, load_manifest
-from senet_cli.models.layouts import LAYOUTS, KeyLayout
+from senet_cli.models.layouts import LAYOUTS, KeyLayout, layout_for
 from senet_cli.runtime import load_weights
 from senet_cli.settings import Settings
 from senet_cli.store.files import write_atomically
@@ -68,10 +68,11 @@ def convert(request: ConvertRequest, settings: Settings, notices: Notices | None
         DiskError: the file cannot be written.
         SenetError: as `find_model`.
     """
-    layout = _layout(request.layout)
+    asked = _layout(request.layout)
     if request.output:
         _check_target(request.output, force=request.force)
     model = find_model(request.name, settings, notices)
+    layout = layout_for(asked, model.architecture.spec)
     suffix = _SUFFIXES[request.container]
     path = request.output or Path(f"{model.name}.{layout.name}.{suffix}")
     _check_target(path, force=request.force)

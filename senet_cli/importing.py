@@ -25,6 +25,9 @@ from senet_cli.manifest import (
 from senet_cli.manifest.entries import EntryName
 from senet_cli.manifest.lookup import RUN_FILE
 from senet_cli.manifest.parse import is_name
+from senet_cli.manifest.sizes import InputSize
+from senet_cli.models.caffe import with_caffe_numbers
+from senet_cli.models.layouts import SENET, CaffeLayout, KeyLayout, find_layout
 from senet_cli.settings import Settings
 from senet_cli.store.cache import Cache
 from senet_cli.store.converted import ConvertedStore
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
     from senet_cli.models.identify import Fit
 
 _MAX_LABEL_BYTES = 64 * 2**20
-_MAX_SIZE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def import_model(request: ImportRequest, settings: Settings, tell: Callable[[str
         DiskError: something cannot be read or written.
     """
     manifest = load_manifest(settings.manifest, settings.models)
-    models = ImportedModels.from_settings(settings)
+    models, size = ImportedModels.from_settings(settings), InputSize(request.image_size)
     _check_name(request, manifest)
     chosen_labels = read_labels(request.labels, manifest) if request.labels else None
     chosen_preprocess = _preprocess_of(request.preprocess_from, settings)
@@ -128,7 +130,7 @@ def import_model(request: ImportRequest, settings: Settings, tell: Callable[[str
         publisher="imported",
         architecture=found.architecture,
         labels=labels.name,
-        preprocess=_at_size(chosen_preprocess or found.preprocess, request.image_size),
+        preprocess=size.of(chosen_preprocess or found.preprocess, found.architecture.spec, request.name),
         files=(),
         metrics=() if chosen_preprocess or request.image_size else found.metrics,
         licence=found.licence,
@@ -175,8 +177,6 @@ def _check_name(request: ImportRequest, manifest: Manifest) -> None:
         )
     if _is_packaged(request.name):
         raise UsageError(f"`{request.name}` is the name of a label set", "Give another --name.")
-    if request.image_size is not None and not 1 <= request.image_size <= _MAX_SIZE:
-        raise UsageError(f"--image-size is {request.image_size}", f"Use 1 to {_MAX_SIZE}.")
     if not request.force and manifest.knows(request.name):
         raise _taken(request.name)
 
@@ -202,20 +202,12 @@ def _preprocess_of(name: str | None, settings: Settings) -> Preprocess | None:
     return find_checkpoint(name, settings.manifest, settings.models)[0].preprocess
 
 
-def _at_size(preprocess: Preprocess, size: int | None) -> Preprocess:
-    if size is None:
-        return preprocess
-    edge = max(size, round(size * preprocess.resize / preprocess.crop))
-    return replace(preprocess, crop=size, resize=min(edge, _MAX_SIZE))
-
-
 # --- where it comes from ------------------------------------------------------------------------
 
 
 def _from_run(request: ImportRequest, settings: Settings) -> _Found:
     from senet_cli.models.checkpoint import load_network
     from senet_cli.models.export import checkpoint_bytes
-    from senet_cli.models.layouts import SENET, find_layout
 
     run = request.origin
     if not (run / RUN_FILE).is_file():
@@ -250,7 +242,6 @@ def _from_file(request: ImportRequest, manifest: Manifest) -> _Found:
     from senet_cli.models.checkpoint import read_tensors, to_our_keys
     from senet_cli.models.export import checkpoint_bytes
     from senet_cli.models.identify import fit_of, fitting
-    from senet_cli.models.layouts import SENET
     from senet_cli.models.network import network_from_state
 
     tensors = read_tensors(path)
@@ -265,12 +256,17 @@ def _from_file(request: ImportRequest, manifest: Manifest) -> _Found:
         architecture=architecture,
         layout=fit.layout.name,
         weights=checkpoint_bytes(network, SENET, "safetensors"),
-        preprocess=architecture.preprocess,
+        preprocess=_usual_preprocess(architecture, fit.layout),
         labels=_usual_labels(architecture, manifest),
         metrics=(),
         licence=Licence("your own", "as those of the file's makers allow"),
         source=f"`{_utf8(path.name)}` in the layout of {fit.layout.name}, SHA-256 {sha256}",
     )
+
+
+def _usual_preprocess(architecture: Architecture, layout: KeyLayout) -> Preprocess:
+    usual = architecture.preprocess
+    return with_caffe_numbers(usual) if isinstance(layout, CaffeLayout) else usual
 
 
 def _usual_labels(architecture: Architecture, manifest: Manifest) -> LabelSet | None:

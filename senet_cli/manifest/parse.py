@@ -30,7 +30,7 @@ from senet_cli.architectures import (
     Stem,
     StemPool,
 )
-from senet_cli.inception import InceptionSpec, Spec
+from senet_cli.inception import Spec
 from senet_cli.labels import LabelSet
 from senet_cli.manifest.entries import (
     SUFFIXES,
@@ -94,12 +94,12 @@ def _any_spec(fields: Fields) -> Spec:
     if fields.choice("type", ("inception",), None) is None:
         return _spec(fields)
     se = fields.optional_child("se")
-    pool = _whole(_pool, fields.child("pool"))
+    pool = _one_of({"max": _pool}, fields.child("pool"), "max")
     return parse_inception(fields, pool, _whole(_squeeze_excite, se) if se else None)
 
 
 def _check_size(preprocess: Preprocess, spec: Spec, fields: Fields) -> None:
-    if isinstance(spec, InceptionSpec) and (problem := spec.size_problem(preprocess.crop)):
+    if problem := spec.size_problem(preprocess.crop):
         fields.fail(f"`preprocess`: {problem}")
 
 
@@ -124,7 +124,7 @@ def _spec(fields: Fields) -> ArchSpec:
 
 def _impossible(spec: ArchSpec) -> str | None:
     """What no network can be, though each number by itself may stand."""
-    for block in spec.blocks():
+    for block in spec.shallow().blocks():
         for conv in (*block.convs, *([block.shortcut] if block.shortcut else [])):
             if conv.in_channels < 1 or conv.out_channels < 1:
                 return f"stage {block.stage} would have a convolution without channels"

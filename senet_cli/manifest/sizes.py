@@ -50,7 +50,7 @@ class InputSize:
         """
         usual = checkpoint.preprocess
         if self.recipe == "default":
-            return self._scaled(usual, checkpoint.architecture.spec, checkpoint.name)
+            return self.of(usual, checkpoint.architecture.spec, checkpoint.name)
         if checkpoint.test_preprocess is None:
             raise UsageError(
                 f"`{checkpoint.name}` has no test recipe: {usual.crop} is its only published size",
@@ -68,9 +68,14 @@ class InputSize:
             raise UsageError(
                 "weights of your own have no published test recipe", "Use `--image-size N` instead."
             )
-        return self._scaled(architecture.preprocess, architecture.spec, architecture.key)
+        return self.of(architecture.preprocess, architecture.spec, architecture.key)
 
-    def _scaled(self, usual: Preprocess, spec: Spec, name: str) -> Preprocess:
+    def of(self, usual: Preprocess, spec: Spec, name: str) -> Preprocess:
+        """A preprocessing at this size, for the network that `name` stands for in messages.
+
+        Raises:
+            UsageError: the network cannot take such images.
+        """
         if self.image_size is None:
             return usual
         if self.image_size < spec.stride:
@@ -79,6 +84,8 @@ class InputSize:
                 f"Its last map has a pixel for {spec.stride} of the image: use {spec.stride} or more; "
                 f"its own size is {usual.crop}.",
             )
+        if problem := spec.size_problem(self.image_size):
+            raise UsageError(f"`{name}`: {problem}", f"Its own size is {usual.crop}.")
         resize = round(self.image_size * usual.resize / usual.crop)
         return replace(usual, resize=resize, crop=self.image_size)
 

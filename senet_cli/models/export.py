@@ -35,8 +35,15 @@ STYLES = {
     "senet": Style(convolutional_se=False, counters=False),
     "cadene": Style(convolutional_se=True, counters=False),
     "timm": Style(convolutional_se=True, counters=True),
+    "timm-pooled": Style(convolutional_se=True, counters=True),
     "mmpretrain": Style(convolutional_se=True, counters=True, wrapper={"meta": {}}),
     "leeyeonsu": Style(convolutional_se=False, counters=True, wrapper={}),
+    "moskomule": Style(convolutional_se=False, counters=True),
+    "ibn-net": Style(convolutional_se=False, counters=True),
+    "pytorchcv": Style(convolutional_se=True, counters=True),
+    "pytorchcv-senet": Style(convolutional_se=True, counters=True),
+    "pytorchcv-cifar": Style(convolutional_se=True, counters=True),
+    "pytorchcv-pre": Style(convolutional_se=True, counters=True),
 }
 """By layout. Cadene's files are older than PyTorch 0.4.1, which brought the counters."""
 

@@ -11,7 +11,9 @@ import re
 import string
 from dataclasses import dataclass, replace
 
+from senet_cli.architectures import PooledShortcut, PreActivation, SENetBottleneck
 from senet_cli.errors import ModelError
+from senet_cli.inception import InceptionSpec, Spec
 
 _BLOCK_MODULE = re.compile(r"stage(?P<stage>\d+)\.(?P<block>\d+)\.(?P<part>.+)")
 
@@ -247,6 +249,26 @@ LAYOUTS = {
         *(CAFFE, CAFFE_INCEPTION),
     )
 }
+
+
+def layout_for(layout: KeyLayout, spec: Spec) -> KeyLayout:
+    """A publisher's layout as it is for networks of this structure: timm and pytorchcv have several.
+
+    Args:
+        layout: any of the publisher's.
+        spec: the exact structure.
+    """
+    if isinstance(spec, InceptionSpec):
+        return CAFFE_INCEPTION if isinstance(layout, CaffeLayout) else layout
+    if layout in (TIMM, TIMM_POOLED):
+        return TIMM_POOLED if isinstance(spec.shortcut, PooledShortcut) else TIMM
+    if layout in (PYTORCHCV, PYTORCHCV_SENET, PYTORCHCV_CIFAR, PYTORCHCV_PRE):
+        if isinstance(spec.block, PreActivation):
+            return PYTORCHCV_PRE
+        if isinstance(spec.block, SENetBottleneck):
+            return PYTORCHCV_SENET
+        return PYTORCHCV if spec.pool else PYTORCHCV_CIFAR
+    return layout
 
 
 def find_layout(name: str) -> KeyLayout:
