@@ -370,6 +370,7 @@ def own_model(
         DiskError: the file cannot be read.
     """
     architecture = manifest.architecture(key)
+    preprocess = size.of_architecture(architecture)
     sha256 = _digest(path)
     owners = manifest.published_as(sha256)
     if owners and all(owner.architecture.key != key for owner in owners):
@@ -378,7 +379,6 @@ def own_model(
             f"`{path}` is `{owner.name}`, by its SHA-256: a `{owner.architecture.key}`, not a `{key}`",
             f"`senet download {owner.name} --from {path}`, then `-m {owner.name}`.",
         )
-    preprocess = size.of_architecture(architecture)
     return Model(
         name=path.name,
         path=path,

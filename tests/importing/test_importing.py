@@ -308,7 +308,7 @@ def test_preprocessing_of_another_model_and_another_size(tmp_path: Path, models:
     assert find_checkpoint("larger", None, models)[0].preprocess == done.preprocess
     with pytest.raises(UnknownModelError):
         imported(origin, name="other", preprocess_from="nothing")
-    with pytest.raises(UsageError, match="image-size"):
+    with pytest.raises(UsageError, match="image size of 5000"):
         imported(origin, name="other", image_size=5000)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -73,6 +74,7 @@ TIMM_GMACS = {
 """timm's benchmark tables at 224 x 224, which also count batch norms and pools."""
 
 
+@cache
 def on_meta(spec: ArchSpec) -> SENetwork:
     with torch.device("meta"):
         return SENetwork(spec).eval()
@@ -149,10 +151,11 @@ def measured_multiply_adds(spec: ArchSpec, size: int) -> int:
         places = output.shape[2] * output.shape[3] if output.ndim == 4 else 1
         total += layer.weight.numel() * places
 
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            layer.register_forward_hook(count)
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
     network(torch.empty(1, spec.in_channels, size, size, device="meta"))
+    for hook in hooks:
+        hook.remove()  # the network is kept for other tests
     return total
 
 
