@@ -99,7 +99,7 @@ def test_the_plain_twin_is_torchvisions_network(builder: str, key: str, tmp_path
 
 @pytest.mark.parametrize(
     ("key", "layers", "channels"),
-    [("seresnet20-cifar", (3, 3, 3), (16, 32, 64)), ("seresnet10-cifar", (1, 1, 1, 1), (32, 64, 128, 192))],
+    [("seresnet20-cifar", (3, 3, 3), (16, 32, 64)), ("seresnet10-cifar", (1, 1, 1, 1), (32, 128, 192, 256))],
 )
 def test_the_cifar_network_is_timms_with_a_small_stem(
     key: str, layers: tuple[int, ...], channels: tuple[int, ...], tmp_path: Path
