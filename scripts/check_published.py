@@ -105,7 +105,8 @@ def pin(data: dict[str, Any], checkpoint: Checkpoint, installed: Installed) -> N
     """Write what was seen into the manifest's JSON."""
     entry = data["checkpoints"][checkpoint.name]
     file = entry["files"][checkpoint.files.index(installed.file)]
-    file.pop("sha256_prefix", None)
+    for known in ("sha256_prefix", "member", "member_sha1"):
+        file.pop(known, None)
     file["sha256"] = installed.sha256
     file["bytes"] = installed.path.stat().st_size
     file["seen"] = datetime.datetime.now(datetime.UTC).date().isoformat()
