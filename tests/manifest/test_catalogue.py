@@ -318,9 +318,8 @@ def catalogue() -> dict[str, dict[str, Any]]:
     path = Path(folder).parent / "weights" / "catalogue.json"
     if not path.exists():
         pytest.skip("there is no catalogue beside SENET_TEST_DATA")
-    entries = {entry["name"]: entry for entry in json.loads(path.read_text())}
-    caffe = {name: entry for name, entry in entries.items() if name.startswith("official-caffe/")}
-    return entries | {name.lower().replace("official-caffe", "caffe"): e for name, e in caffe.items()}
+    entries = json.loads(path.read_text())
+    return {entry["name"].replace("official-caffe/", "caffe/"): entry for entry in entries}
 
 
 @pytest.fixture
