@@ -174,7 +174,7 @@ def test_it_is_listed_described_verified_and_needs_no_download(senet: Senet) -> 
     (row,) = [row for row in listed if row["name"] == BUNDLED_MODEL]
     assert row["cached"] is True
     assert row["digest"] == "full"
-    assert row["MB"] <= 4.0
+    assert row["bytes"] <= 4_000_000
     assert "Apache-2.0" in senet("info", BUNDLED_MODEL).stdout
     done = senet("verify", BUNDLED_MODEL)
     assert done.stdout.startswith(f"{BUNDLED_MODEL}\tok\t")
