@@ -119,7 +119,7 @@ def test_images_of_any_size_are_taken(train: Senet, tmp_path: Path) -> None:
     """Larger than the crop: cropped at random; smaller: enlarged."""
     for size, name in ((120, "large"), (9, "small")):
         data = make_stripes(tmp_path / name, {"train": 8, "val": 4}, size=size)
-        for augment in ("standard", "scale", "none"):
+        for augment in ("standard", "scale", "cutmix", "none"):
             run = f"run-{name}-{augment}"
             done = train(data, "--arch", "tiny", "--epochs", 1, "--augment", augment, "-o", run)
             assert done.returncode == 0, done.stderr
@@ -190,7 +190,7 @@ def test_going_on_with_the_same_classes_keeps_the_head(
 def test_killed_at_any_moment_and_resumed_a_run_ends_at_the_same_weights(
     train: Senet, striped: Path, tmp_path: Path, tiny: Path
 ) -> None:
-    asked = [str(striped), "--arch", "tiny", *map(str, FEW), "--deterministic", "--augment", "scale"]
+    asked = [str(striped), "--arch", "tiny", *map(str, FEW), "--deterministic", "--augment", "cutmix"]
     assert train(*asked, "-o", "whole").returncode == 0
     run = tmp_path / "killed"
     environment = os.environ | {"SENET_MANIFEST": str(tiny), "OMP_NUM_THREADS": "1"}
