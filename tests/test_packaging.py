@@ -22,7 +22,7 @@ import senet_cli
 from senet_cli.labels import load_labels
 from senet_cli.manifest.lookup import bundled_manifest, load_manifest
 from senet_cli.settings import BUNDLED_MODEL
-assert len(load_manifest().checkpoints) == 30, "checkpoints"
+assert len(load_manifest().checkpoints) == 121, "checkpoints"
 assert len(load_labels("imagenet-1k")) == 1000, "labels"
 assert load_manifest().checkpoint(BUNDLED_MODEL).files[0].path.is_file(), "bundled model"
 print(senet_cli.__file__, bundled_manifest(), sep="\\n")
