@@ -118,6 +118,7 @@ def import_model(request: ImportRequest, settings: Settings, tell: Callable[[str
     """
     manifest = load_manifest(settings.manifest, settings.models)
     models, size = ImportedModels.from_settings(settings), InputSize(request.image_size)
+    size.check()
     _check_name(request, manifest)
     chosen_labels = read_labels(request.labels, manifest) if request.labels else None
     chosen_preprocess = _preprocess_of(request.preprocess_from, settings)

@@ -87,6 +87,11 @@ class InputSize:
         if problem := spec.size_problem(self.image_size):
             raise UsageError(f"`{name}`: {problem}", f"Its own size is {usual.crop}.")
         resize = round(self.image_size * usual.resize / usual.crop)
+        if resize > MAX_SIZE:
+            raise UsageError(
+                f"`{name}`: for {self.image_size} pixels an image is resized to {resize}",
+                f"That may be at most {MAX_SIZE}; give a smaller size.",
+            )
         return replace(usual, resize=resize, crop=self.image_size)
 
 
