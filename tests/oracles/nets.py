@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 import warnings
@@ -67,7 +68,9 @@ def random_state(network: nn.Module, seed: int = 0) -> dict[str, Tensor]:
     """Weights in float32 for a network of another package, or of ours, under its own keys.
 
     Every tensor has a say in the logits: no unit gamma, no zero mean, no gate that stays half open. The
-    residual branches are damped, so that 50 blocks on top of each other neither explode nor drown the image.
+    residual branches are damped, so that 50 blocks on top of each other neither explode nor drown the image,
+    and within them more than half of what enters a ReLU passes it: each layer that halves its input at random
+    makes rounding errors a fifth larger.
     """
     random = torch.Generator().manual_seed(seed)
     last_norms = _last_norms(network)
@@ -82,19 +85,18 @@ def random_state(network: nn.Module, seed: int = 0) -> dict[str, Tensor]:
     for path, module in network.named_modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             fan_in = module.weight[0].numel()
-            gates = module.bias is not None and re.search(r"\bse(_module)?\b", path)
-            gain = 2.0 if gates else math.sqrt(2) if module.bias is None else 1.0
+            gain = math.sqrt(2) if module.bias is None else 1.0
             state[f"{path}.weight"] = normal(module.weight.shape, gain / math.sqrt(fan_in))
             if module.bias is not None:
                 state[f"{path}.bias"] = normal(module.bias.shape, 0.5)
         elif isinstance(module, nn.InstanceNorm2d):
             state[f"{path}.weight"] = uniform(module.weight.shape, 0.7, 1.3)
-            state[f"{path}.bias"] = normal(module.bias.shape, 0.2)
+            state[f"{path}.bias"] = normal(module.bias.shape, 0.2) + 0.5
         elif isinstance(module, nn.BatchNorm2d):
             shape = module.weight.shape
-            damping = 0.25 if path in last_norms else 1.0
+            damping, shift = (0.25, 0.0) if path in last_norms else (1.0, 0.5)
             state[f"{path}.weight"] = uniform(shape, 0.7, 1.3) * damping
-            state[f"{path}.bias"] = normal(shape, 0.2)
+            state[f"{path}.bias"] = normal(shape, 0.2) + shift
             state[f"{path}.running_mean"] = normal(shape, 0.2)
             state[f"{path}.running_var"] = uniform(shape, 0.5, 1.5)
             state[f"{path}.num_batches_tracked"] = torch.tensor(1000)
@@ -118,14 +120,41 @@ def with_state(network: nn.Module, state: dict[str, Tensor]) -> nn.Module:
     return network.eval()
 
 
+@torch.inference_mode()
+def settled(network: nn.Module, state: dict[str, Tensor], inputs: Tensor) -> dict[str, Tensor]:
+    """`state` with the statistics of these inputs in every batch norm, as training would leave them.
+
+    Guessed statistics let the sum of hundreds of blocks grow until rounding is all that two processors
+    differ in, and what all images have in common drown the difference between two of them.
+
+    Args:
+        network: on the meta device; it stays as it is.
+        state: from `random_state`.
+        inputs: float32 (N, 3, H, W); the more, the better.
+    """
+    learns = with_state(copy.deepcopy(network), state)
+    for module in learns.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+            module.train()
+    learns(inputs)
+    return learns.state_dict()
+
+
+def eight_images(size: int) -> Tensor:
+    """For `settled`: uint8 (8, 3, size, size), other images than those of `two_images`."""
+    return torch.cat([two_images(size, seed) for seed in range(11, 15)])
+
+
 def two_images(size: int, seed: int = 1) -> Tensor:
-    """Two images that differ as photographs do, in colours, contrast and detail: uint8 (2, 3, size, size)."""
+    """Two images that differ as photographs do, in light, colours and detail: uint8 (2, 3, size, size)."""
     random = torch.Generator().manual_seed(seed)
     shapes = torch.rand((2, 3, 5, 5), generator=random)
     images = nn.functional.interpolate(shapes, (size, size), mode="bicubic", align_corners=False)
     noise = torch.rand(images.shape, generator=random)
     detail = torch.tensor([0.1, 0.6]).reshape(2, 1, 1, 1)
-    return ((1 - detail) * images + detail * noise).clamp(0, 1).mul(255).round().to(torch.uint8)
+    light = torch.tensor([0.25, 1.0]).reshape(2, 1, 1, 1)
+    return (((1 - detail) * images + detail * noise).clamp(0, 1) * light * 255).round().to(torch.uint8)
 
 
 def normalised(pixels: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
@@ -152,7 +181,7 @@ def assert_same(ours: Tensor, theirs: Tensor, tolerance: float) -> None:
     assert torch.isfinite(theirs).all()
     spread = theirs.std(dim=1).min()
     contrast = theirs[0] - theirs[1]
-    assert contrast.std() > 0.01 * spread, "the images hardly differ: this comparison would see little"
+    assert contrast.std() > 0.1 * spread, "the images hardly differ: this comparison would see little"
     error = (ours - theirs).abs().max() / spread
     assert error <= tolerance, f"logits are off by {error:.1e} of their standard deviation"
     off = (ours[0] - ours[1] - contrast).abs().max() / contrast.std()

@@ -31,10 +31,12 @@ from tests.oracles.nets import (
     Judge,
     assert_same,
     distance,
+    eight_images,
     logits_of,
     normalised,
     one_thread,
     random_state,
+    settled,
     two_images,
     with_state,
 )
@@ -225,10 +227,12 @@ class Loaded:
 def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     group: Group = request.param
     judges = {judge: judge.build() for judge in PLAN[group]}
-    state = random_state(next(iter(judges.values())))
-    judges = {judge: with_state(network, state) for judge, network in judges.items()}
     name = next(name for names in PLAN[group].values() for name in names)
     checkpoint = MANIFEST.checkpoints[name]
+    first, numbers = next(iter(judges.values())), checkpoint.preprocess
+    inputs = normalised(eight_images(numbers.crop), numbers.mean, numbers.std)
+    state = settled(first, random_state(first), inputs)
+    judges = {judge: with_state(network, state) for judge, network in judges.items()}
     path = publish(state, group.layout, group.format, tmp_path_factory.mktemp("files"))
     ours = load_network(path, checkpoint.architecture.spec, find_layout(group.layout))
     path.unlink()
