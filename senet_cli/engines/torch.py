@@ -68,7 +68,7 @@ class TorchEngine:
         self.largest_batch = UNLIMITED
         self._dtype = _DTYPES[precision]
         self._cuda = device.startswith("cuda")
-        if device == "cpu" and not latency:  # where one batch counts, PyTorch and its user decide
+        if device == "cpu":
             torch.set_num_threads(threads)
         if self._cuda:  # by default convolutions would run in TF32, 10 bits of mantissa
             torch.backends.cudnn.allow_tf32 = False
@@ -133,8 +133,13 @@ class TorchEngine:
 
 
 def _streams_and_threads(device: str, processors: int, *, latency: bool) -> tuple[int, int]:
-    """How many batches are calculated side by side, and the threads of each if there are several on a CPU."""
-    if latency or device == "mps":
+    """How many batches are calculated side by side, and the threads of each on a CPU.
+
+    Where one batch counts, PyTorch and its user decide how many.
+    """
+    if latency:
+        return 1, torch.get_num_threads()
+    if device == "mps":
         return 1, 1
     if device != "cpu":
         return _CUDA_STREAMS, 1
