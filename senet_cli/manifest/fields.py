@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -159,12 +160,15 @@ class Fields:
             return None
         return self.child(name)
 
-    def children(self, name: str) -> Iterator[tuple[str, Fields]]:
-        """The objects within an object, by key; nothing if the field is not there."""
-        if name in self:
-            children = self.child(name)
-            for key in children.left():
-                yield key, children.child(key)
+    def unread(self, name: str) -> dict[str, Callable[[], Fields]]:
+        """The objects within an object, by key, each still to be read; nothing if the field is not there."""
+        if name not in self:
+            return {}
+        child = self.child(name)
+        return {
+            key: partial(Fields, value, f"{child.where}: {key[:_SHOWN]}")
+            for key, value in child._data.items()
+        }
 
     def each(self, name: str, parse: Callable[[Fields], T], default: Any = ...) -> tuple[T, ...]:
         """An array of objects, each parsed."""

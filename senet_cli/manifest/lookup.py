@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from senet_cli.errors import ManifestError, SenetError, UnknownModelError
 from senet_cli.labels import NO_NAME, LabelSet, load_labels, numbered_labels
 from senet_cli.manifest.entries import Architecture, Checkpoint
 from senet_cli.manifest.fields import Fields, read_json
+from senet_cli.manifest.lazy import Lazy, overlaid
 from senet_cli.manifest.parse import parse_architecture, parse_checkpoint, parse_label_set, parse_name
 
 SCHEMA = 1
@@ -31,8 +34,8 @@ class Manifest:
         damaged: imported models that cannot be read, by name, and why; only who asks for one is stopped.
     """
 
-    architectures: dict[str, Architecture]
-    checkpoints: dict[str, Checkpoint]
+    architectures: Mapping[str, Architecture]
+    checkpoints: Mapping[str, Checkpoint]
     defaults: dict[str, str]
     label_sets: dict[str, LabelSet] = field(default_factory=dict)
     damaged: dict[str, SenetError] = field(default_factory=dict)
@@ -47,8 +50,10 @@ class Manifest:
         wanted = name.strip().lower()
         if wanted in self.damaged:  # never a published model of the same name in its place
             raise self.damaged[wanted]
-        target = self._targets().get(wanted)
-        if target is None:
+        target = self.defaults.get(wanted, wanted)
+        if target not in self.checkpoints:
+            target = self._targets().get(wanted, "")
+        if not target:
             raise UnknownModelError(f"there is no model `{name}`", self._suggestion(wanted))
         return self.checkpoints[target]
 
@@ -107,19 +112,20 @@ class Manifest:
     def merged(self, other: Manifest) -> Manifest:
         """This manifest with the entries of `other` added; every name that `other` uses is then its own."""
         claimed = {*other._targets()}
-        kept = {
-            name: replace(checkpoint, aliases=tuple(a for a in checkpoint.aliases if a not in claimed))
-            for name, checkpoint in self.checkpoints.items()
-            if name not in claimed
-        }
-        known = kept | other.checkpoints
+
+        def kept(name: str) -> Checkpoint:
+            checkpoint = self.checkpoints[name]
+            return replace(checkpoint, aliases=tuple(a for a in checkpoint.aliases if a not in claimed))
+
+        names = (name for name in self.checkpoints if name not in claimed)
+        known = overlaid(Lazy(names, kept), other.checkpoints)
         families = {
             family: target
             for family, target in self.defaults.items()
             if family not in claimed and target in known
         }
         return Manifest(
-            self.architectures | other.architectures,
+            overlaid(self.architectures, other.architectures),
             known,
             families | other.defaults,
             self.label_sets | other.label_sets,
@@ -162,23 +168,29 @@ def load_manifest(extra: Path | None = None, models: Path | None = None) -> Mani
         ManifestError: a rule is broken; the message names file, entry and field.
         DiskError: a file cannot be read.
     """
-    manifest = parse_manifest(read_json(bundled_manifest()), folder=_BUNDLED_FILES)
-    if models is not None:
-        manifest = manifest.merged(_imported(models, manifest))
+    manifest = _bundled()
+    if models is not None and (paths := sorted(models.glob(f"*/{RUN_FILE}"))):
+        manifest = manifest.merged(_imported(paths, manifest))
     if extra is not None:
         manifest = manifest.merged(parse_manifest(read_json(extra), manifest, extra.absolute().parent))
     return manifest
 
 
-def _imported(models: Path, base: Manifest) -> Manifest:
-    """What is in the folder of imported models; one that is damaged does not keep the others from use.
+@functools.cache
+def _bundled() -> Manifest:
+    """What came with this installation. The tests have read the whole of it, so one entry may do here."""
+    return _read_manifest(read_json(bundled_manifest()), None, _BUNDLED_FILES)
+
+
+def _imported(paths: list[Path], base: Manifest) -> Manifest:
+    """The models that these files describe; one that is damaged does not keep the others from use.
 
     Their architectures stay theirs: `--arch` means the same whatever was imported.
     """
     checkpoints: dict[str, Checkpoint] = {}
     label_sets: dict[str, LabelSet] = {}
     damaged: dict[str, SenetError] = {}
-    for path in sorted(models.glob(f"*/{RUN_FILE}")):
+    for path in paths:
         name = path.parent.name
         try:
             if not path.is_file():  # reading a planted pipe would never end
@@ -231,25 +243,30 @@ def parse_manifest(fields: Fields, base: Manifest | None = None, folder: Path = 
     Raises:
         ManifestError: a rule is broken.
     """
-    schema = fields.take("schema")
-    if type(schema) is not int or schema != SCHEMA:
-        fields.fail(f"`schema` is not {SCHEMA}, the one that this version of senet reads: update senet")
-    fields.take("$schema", None)
-    architectures = {key: parse_architecture(key, child) for key, child in fields.children("architectures")}
-    known = (base.architectures if base else {}) | architectures
-    checkpoints = {
-        name: parse_checkpoint(name, child, known, folder) for name, child in fields.children("checkpoints")
-    }
-    label_sets = {name: parse_label_set(name, child) for name, child in fields.children("label_sets")}
-    targets = (base.checkpoints if base else {}) | checkpoints
-    defaults = _defaults(fields, targets)
-    fields.done()
-    manifest = Manifest(architectures, checkpoints, defaults, label_sets)
+    read = _read_manifest(fields, base, folder)
+    manifest = replace(read, architectures=dict(read.architectures), checkpoints=dict(read.checkpoints))
     _check_names(manifest, fields.where)
     return manifest
 
 
-def _defaults(fields: Fields, targets: dict[str, Checkpoint]) -> dict[str, str]:
+def _read_manifest(fields: Fields, base: Manifest | None, folder: Path) -> Manifest:
+    """As `parse_manifest`, but what is wrong in an architecture or checkpoint comes out when it is used."""
+    schema = fields.take("schema")
+    if type(schema) is not int or schema != SCHEMA:
+        fields.fail(f"`schema` is not {SCHEMA}, the one that this version of senet reads: update senet")
+    fields.take("$schema", None)
+    networks, files = fields.unread("architectures"), fields.unread("checkpoints")
+    architectures = Lazy(networks, lambda key: parse_architecture(key, networks[key]()))
+    known = overlaid(base.architectures, architectures) if base else architectures
+    checkpoints = Lazy(files, lambda name: parse_checkpoint(name, files[name](), known, folder))
+    labels = fields.unread("label_sets")
+    label_sets = {name: parse_label_set(name, labels[name]()) for name in labels}
+    defaults = _defaults(fields, {*checkpoints, *(base.checkpoints if base else ())})
+    fields.done()
+    return Manifest(architectures, checkpoints, defaults, label_sets)
+
+
+def _defaults(fields: Fields, targets: set[str]) -> dict[str, str]:
     if "defaults" not in fields:
         return {}
     child = fields.child("defaults")

@@ -1,0 +1,43 @@
+"""Entries that are parsed when they are asked for: one prediction needs one of more than a hundred."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Lazy(Mapping[str, T]):
+    """Values by name, each made at its first use.
+
+    Args:
+        names: in their order.
+        make: name -> value; what it raises comes out of the look-up.
+    """
+
+    def __init__(self, names: Iterable[str], make: Callable[[str], T]) -> None:
+        self._made: dict[str, T | None] = dict.fromkeys(names)
+        self._make = make
+
+    def __getitem__(self, name: str) -> T:
+        value = self._made[name]
+        if value is None:
+            value = self._made[name] = self._make(name)
+        return value
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._made
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+
+def overlaid(base: Mapping[str, T], over: Mapping[str, T]) -> Mapping[str, T]:
+    """The values of both, those of `over` where both have one."""
+    return Lazy(
+        {**dict.fromkeys(base), **dict.fromkeys(over)}, lambda name: (over if name in over else base)[name]
+    )
