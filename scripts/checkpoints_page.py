@@ -57,7 +57,7 @@ def account(manifest: Manifest) -> str:
     """How many there are, from how many publishers, and why others are not."""
     public = [c for c in manifest.checkpoints.values() if not any(file.path for file in c.files)]
     publishers = len({checkpoint.publisher for checkpoint in public})
-    lines = [f"eligible {len(public)}, included {len(public)}, from {publishers} publishers"]
+    lines = [f"eligible and included: {len(public)}, from {publishers} publishers"]
     lines += [f"excluded {len(names):3}: {reason}" for reason, names in not_included().items()]
     return "\n".join(lines)
 
