@@ -3,34 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import urlsplit
 
-from senet_cli.architectures import (
-    AntiAliasedBottleneck,
-    ArchSpec,
-    AverageStemPool,
-    BasicBlock,
-    Block,
-    Bottleneck,
-    ConvStem,
-    DeepStem,
-    InstanceBatchBottleneck,
-    Pool,
-    PooledShortcut,
-    PoollessStem,
-    PreActivation,
-    SENetBottleneck,
-    Shortcut,
-    SqueezeExcite,
-    Stem,
-    StemPool,
-)
-from senet_cli.inception import Spec
+from senet_cli.architectures import Spec
 from senet_cli.labels import LabelSet
 from senet_cli.manifest.entries import (
     SUFFIXES,
@@ -45,9 +24,7 @@ from senet_cli.manifest.entries import (
     Preprocess,
 )
 from senet_cli.manifest.fields import Fields
-from senet_cli.manifest.inception import parse_inception
-
-T = TypeVar("T")
+from senet_cli.manifest.structure import parse_structure
 
 _NAME = re.compile(r"[a-z0-9_-]{1,64}(\.[a-z0-9_-]{1,64})?")
 _ALIAS = re.compile(r"[a-z0-9_.-]{1,100}(/[a-z0-9_.-]{1,100})?")
@@ -76,9 +53,7 @@ def parse_name(text: str, fields: Fields, field: str = "") -> EntryName:
 def parse_architecture(key: str, fields: Fields) -> Architecture:
     """One value of `architectures`."""
     parse_name(key, fields)
-    spec = _any_spec(fields)
-    if isinstance(spec, ArchSpec) and (problem := _impossible(spec)):
-        fields.fail(f"`block`: {problem}")
+    spec = parse_structure(fields)
     architecture = Architecture(
         key=key,
         spec=spec,
@@ -90,158 +65,9 @@ def parse_architecture(key: str, fields: Fields) -> Architecture:
     return architecture
 
 
-def _any_spec(fields: Fields) -> Spec:
-    if fields.choice("type", ("inception",), None) is None:
-        return _spec(fields)
-    se = fields.optional_child("se")
-    pool = _one_of({"max": _pool}, fields.child("pool"), "max")
-    return parse_inception(fields, pool, _whole(_squeeze_excite, se) if se else None)
-
-
 def _check_size(preprocess: Preprocess, spec: Spec, fields: Fields) -> None:
     if problem := spec.size_problem(preprocess.crop):
         fields.fail(f"`preprocess`: {problem}")
-
-
-def _spec(fields: Fields) -> ArchSpec:
-    depths = fields.integers("depths", 1, 1000)
-    widths = fields.integers("widths", 1, 65536)
-    if len(depths) != len(widths) or not depths:
-        fields.fail("`depths` and `widths` must have one number for each stage")
-    pool, se = fields.optional_child("pool"), fields.optional_child("se")
-    return ArchSpec(
-        stem=_one_of(_STEMS, fields.child("stem")),
-        pool=_one_of(_POOLS, pool, "max") if pool else None,
-        block=_one_of(_BLOCKS, fields.child("block")),
-        shortcut=_one_of(_SHORTCUTS, fields.child("shortcut"), "conv"),
-        se=_whole(_squeeze_excite, se) if se else None,
-        depths=depths,
-        widths=widths,
-        classes=fields.integer("classes", 1, 1_000_000),
-        dropout=fields.number("dropout", 0, 0.99, 0.0),
-    )
-
-
-def _impossible(spec: ArchSpec) -> str | None:
-    """What no network can be, though each number by itself may stand."""
-    for block in spec.shallow().blocks():
-        for conv in (*block.convs, *([block.shortcut] if block.shortcut else [])):
-            if conv.in_channels < 1 or conv.out_channels < 1:
-                return f"stage {block.stage} would have a convolution without channels"
-            if conv.in_channels % conv.groups or conv.out_channels % conv.groups:
-                return f"{conv.groups} groups do not divide the channels of stage {block.stage}"
-    return None
-
-
-def _whole(parse: Callable[[Fields], T], fields: Fields) -> T:
-    value = parse(fields)
-    fields.done()
-    return value
-
-
-def _one_of(kinds: Mapping[str, Callable[[Fields], T]], fields: Fields, usual: str | None = None) -> T:
-    """The part of the kind that `type` names; without it the usual one, if there is one."""
-    kind = usual if usual and "type" not in fields else fields.choice("type", tuple(kinds))
-    return _whole(kinds[kind], fields)
-
-
-def _conv_stem(fields: Fields) -> ConvStem:
-    return ConvStem(
-        channels=fields.integer("channels", 1, 65536),
-        kernel=fields.choice("kernel", (3, 7)),
-        stride=fields.choice("stride", (1, 2)),
-    )
-
-
-def _deep_stem(fields: Fields) -> DeepStem:
-    return DeepStem(_three_channels(fields))
-
-
-def _poolless_stem(fields: Fields) -> PoollessStem:
-    return PoollessStem(_three_channels(fields))
-
-
-def _three_channels(fields: Fields) -> tuple[int, int, int]:
-    channels = fields.integers("channels", 1, 65536)
-    if len(channels) != 3:
-        fields.fail("`channels` must hold three numbers")
-    return channels[0], channels[1], channels[2]
-
-
-def _pool(fields: Fields) -> StemPool:
-    return StemPool(padding=fields.choice("padding", (0, 1)), ceil_mode=fields.flag("ceil_mode"))
-
-
-def _basic(fields: Fields) -> BasicBlock:
-    return BasicBlock(relu_before_se=fields.flag("relu_before_se", False))
-
-
-def _bottleneck(fields: Fields) -> Bottleneck:
-    return Bottleneck(
-        cardinality=fields.integer("cardinality", 1, 1024, 1),
-        base_width=fields.integer("base_width", 1, 1024, 64),
-        stride_in=fields.choice("stride_in", ("conv1", "conv2")),
-    )
-
-
-def _senet_bottleneck(fields: Fields) -> SENetBottleneck:
-    return SENetBottleneck(
-        cardinality=fields.integer("cardinality", 1, 1024),
-        base_width=fields.integer("base_width", 1, 1024),
-    )
-
-
-def _anti_aliased(fields: Fields) -> AntiAliasedBottleneck:
-    return AntiAliasedBottleneck(
-        cardinality=fields.integer("cardinality", 1, 1024, 1),
-        base_width=fields.integer("base_width", 1, 1024, 64),
-    )
-
-
-def _instance_batch(fields: Fields) -> InstanceBatchBottleneck:
-    return InstanceBatchBottleneck(stages=fields.integer("stages", 1, 1000))
-
-
-def _pre_activation(fields: Fields) -> PreActivation:
-    return PreActivation(
-        block=_one_of(_PLAIN_BLOCKS, fields.child("block")), final_norm=fields.flag("final_norm")
-    )
-
-
-def _shortcut(fields: Fields) -> Shortcut:
-    return Shortcut(kernel=fields.choice("kernel", (1, 3)))
-
-
-def _squeeze_excite(fields: Fields) -> SqueezeExcite:
-    return SqueezeExcite(
-        reduction=fields.integer("reduction", 1, 4096),
-        first_reduction=fields.integer("first_reduction", 1, 4096, None),
-        bias=fields.flag("bias"),
-        hidden_multiple=fields.integer("hidden_multiple", 1, 4096, 1),
-    )
-
-
-_STEMS: dict[str, Callable[[Fields], Stem]] = {
-    "conv": _conv_stem,
-    "deep": _deep_stem,
-    "poolless": _poolless_stem,
-}
-_POOLS: dict[str, Callable[[Fields], Pool]] = {"max": _pool, "average": lambda _: AverageStemPool()}
-_PLAIN_BLOCKS: dict[str, Callable[[Fields], BasicBlock | Bottleneck]] = {
-    "basic": _basic,
-    "bottleneck": _bottleneck,
-}
-_BLOCKS: dict[str, Callable[[Fields], Block]] = {
-    **_PLAIN_BLOCKS,
-    "senet-bottleneck": _senet_bottleneck,
-    "anti-aliased-bottleneck": _anti_aliased,
-    "instance-batch-bottleneck": _instance_batch,
-    "pre-activation": _pre_activation,
-}
-_SHORTCUTS: dict[str, Callable[[Fields], Shortcut | PooledShortcut]] = {
-    "conv": _shortcut,
-    "pooled": lambda _: PooledShortcut(),
-}
 
 
 def parse_preprocess(fields: Fields) -> Preprocess:

@@ -1,4 +1,4 @@
-"""The modules of inception networks; see `senet_cli.inception` for their structure."""
+"""The modules of inception networks; see `senet_cli.architectures.inception` for their structure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from senet_cli.architectures import SqueezeExcite, StemPool
-from senet_cli.inception import InceptionShape, InceptionSpec
+from senet_cli.architectures import InceptionShape, InceptionSpec, SqueezeExcite, StemPool
 from senet_cli.models import parts
 
 

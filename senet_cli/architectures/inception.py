@@ -3,7 +3,7 @@
 Stem, stages of inception modules whose branches are concatenated, global average pool, linear head: Ioffe
 and Szegedy's BN-Inception (arXiv 1502.03167, figure 5) with a squeeze-and-excitation module behind each
 concatenation (arXiv 1709.01507, section 4). The numbers and the order of the branches are those of the
-authors' `SE-BN-Inception.prototxt`. Nothing here needs torch.
+authors' `SE-BN-Inception.prototxt`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from senet_cli.architectures import ArchSpec, Conv, SqueezeExcite, StemPool
+from senet_cli.architectures.parts import Conv, SqueezeExcite, StemPool
 
 BranchPool = Literal["average", "max"]
 
@@ -188,10 +188,6 @@ class InceptionSpec:
                         f"size ({side} and {pooled}); multiples of 32 fit"
                     )
         return None
-
-
-Spec = ArchSpec | InceptionSpec
-"""The exact structure of any network."""
 
 
 def _shape(block: InceptionBlock, stage: int, number: int, channels: int) -> InceptionShape:
