@@ -16,7 +16,7 @@ from senet_cli.manifest.entries import Checkpoint, CheckpointFile
 from senet_cli.store.cache import Cache
 from senet_cli.store.notices import Installed, Notices
 from senet_cli.store.partial import Origin, Partial, claimed
-from senet_cli.store.published import check_published, is_published, kind_of
+from senet_cli.store.published import check_published, kind_of
 from senet_cli.store.retry import wait_before_retry
 from senet_cli.store.transfer import (
     TEMPORARY,
@@ -95,17 +95,17 @@ class Fetcher:
     def _fetch_from(
         self, url: str, checkpoint: Checkpoint, file: CheckpointFile, partial: Partial
     ) -> Installed:
-        content_type = self._complete(url, checkpoint, file, partial)
-        partial.flush()
-        if not partial.whole and not is_published(file, partial.path, partial.sha256):
-            partial.restart()  # what is wrong may be older than this server's answer
+        for last in (False, True):
             content_type = self._complete(url, checkpoint, file, partial)
             partial.flush()
-        try:
-            check_published(file, partial.path, partial.sha256, short(url), content_type)
-        except (DigestError, CheckpointError):
-            partial.restart()
-            raise
+            try:
+                check_published(file, partial.path, partial.sha256, short(url), content_type)
+                break
+            except (DigestError, CheckpointError):
+                whole = partial.whole
+                partial.restart()
+                if whole or last:  # else what is wrong may be older than this server's answer
+                    raise
         installed = self.cache.install(checkpoint.name, file, partial)
         self.notices.finished(installed)
         return installed
