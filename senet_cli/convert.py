@@ -12,7 +12,7 @@ from senet_cli.classifier import find_model
 from senet_cli.describe import structure_in_words
 from senet_cli.errors import DiskError, UsageError
 from senet_cli.manifest import Architecture, Manifest, load_manifest
-from senet_cli.models.layouts import LAYOUTS, KeyLayout, layout_for
+from senet_cli.models.layouts import WRITABLE, KeyLayout, layout_for
 from senet_cli.runtime import load_weights
 from senet_cli.settings import Settings
 from senet_cli.store.files import write_atomically
@@ -94,9 +94,11 @@ def convert(request: ConvertRequest, settings: Settings, notices: Notices | None
 
 
 def _layout(name: str) -> KeyLayout:
-    if name not in LAYOUTS:
-        raise UsageError(f"there is no layout `{name[:80]}`", f"Layouts: {', '.join(LAYOUTS)}.")
-    return LAYOUTS[name]
+    if name not in WRITABLE:
+        raise UsageError(
+            f"no file can be written in a layout `{name[:80]}`", f"Layouts: {', '.join(WRITABLE)}."
+        )
+    return WRITABLE[name]
 
 
 def _check_target(path: Path, *, force: bool) -> None:
@@ -140,7 +142,7 @@ def _builders(manifest: Manifest, architecture: Architecture, layout: str) -> li
     return list(found)
 
 
-_PACKAGES = {"timm", "cadene", "mmpretrain"}
+_PACKAGES = {"timm", "cadene", "mmpretrain", "pytorchcv"}
 """Publishers whose aliases are what their package calls the network."""
 
 
@@ -151,7 +153,10 @@ def _call(publisher: str, builder: str, classes: int, path: Path, container: Con
         head = "" if classes == 1000 else f", head=dict(num_classes={classes})"
         return f'mmpretrain.get_model("{builder}", pretrained="{path}"{head})'
     reader = "safetensors.torch.load_file" if container == "safetensors" else "torch.load"
-    network = f"pretrainedmodels.{builder}(num_classes={classes}, pretrained=None)"
+    if publisher == "pytorchcv":
+        network = f'pytorchcv.model_provider.get_model("{builder}", num_classes={classes})'
+    else:
+        network = f"pretrainedmodels.{builder}(num_classes={classes}, pretrained=None)"
     return f'{network}.load_state_dict({reader}("{path}"))'
 
 

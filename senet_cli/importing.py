@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senet_cli.describe import structure_in_words
-from senet_cli.errors import DiskError, ModelError, SenetError, UsageError
-from senet_cli.labels import LabelSet, check_labels, labels_for_classes, load_labels, numbered_labels
+from senet_cli.errors import ModelError, UsageError
+from senet_cli.label_files import is_packaged, labels_of_model, read_labels
+from senet_cli.labels import LabelSet, check_labels
 from senet_cli.manifest import (
     Architecture,
     Checkpoint,
@@ -31,13 +31,11 @@ from senet_cli.models.layouts import SENET, CaffeLayout, KeyLayout, find_layout
 from senet_cli.settings import Settings
 from senet_cli.store.cache import Cache
 from senet_cli.store.converted import ConvertedStore
-from senet_cli.store.files import sha256_of
+from senet_cli.store.files import digest_of
 from senet_cli.store.models import ImportedModels
 
 if TYPE_CHECKING:
     from senet_cli.models.identify import Fit
-
-_MAX_LABEL_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +123,7 @@ def import_model(request: ImportRequest, settings: Settings, tell: Callable[[str
     is_run = request.origin.is_dir()
     found = _from_run(request, settings) if is_run else _from_file(request, manifest)
     classes = found.architecture.spec.classes
-    labels = _named(chosen_labels or found.labels, classes, request.name)
+    labels = labels_of_model(chosen_labels or found.labels, classes, request.name)
     checkpoint = Checkpoint(
         name=EntryName(request.name),
         publisher="imported",
@@ -141,7 +139,7 @@ def import_model(request: ImportRequest, settings: Settings, tell: Callable[[str
     with models.locked(request.name, waiting):
         if models.holds(request.name) and not request.force:
             raise _taken(request.name)
-        own = None if _is_packaged(labels.name) else labels
+        own = None if is_packaged(labels.name) else labels
         folder = models.put(checkpoint, own, found.weights)
     return Imported(checkpoint, labels, found.layout, folder)
 
@@ -176,7 +174,7 @@ def _check_name(request: ImportRequest, manifest: Manifest) -> None:
         raise UsageError(
             f"`{request.name[:80]}` cannot be a model's name", "Use a-z, 0-9, `_`, `-` and at most one `.`."
         )
-    if _is_packaged(request.name):
+    if is_packaged(request.name):
         raise UsageError(f"`{request.name}` is the name of a label set", "Give another --name.")
     if not request.force and manifest.knows(request.name):
         raise _taken(request.name)
@@ -187,14 +185,6 @@ def _taken(name: str) -> UsageError:
         f"there is a model `{name}` already",
         "Give another --name, or --force to have yours under this name; `senet info` shows what it is.",
     )
-
-
-def _is_packaged(labels: str) -> bool:
-    try:
-        load_labels(labels)
-    except ModelError:
-        return False
-    return True
 
 
 def _preprocess_of(name: str | None, settings: Settings) -> Preprocess | None:
@@ -278,18 +268,6 @@ def _usual_labels(architecture: Architecture, manifest: Manifest) -> LabelSet | 
         return None
 
 
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file that the user named.
-
-    Raises:
-        DiskError: it cannot be read.
-    """
-    try:
-        return sha256_of(path)
-    except OSError as error:
-        raise DiskError.from_os_error(error, f"reading `{path}`") from error
-
-
 def _utf8(text: str) -> str:
     return text.encode(errors="replace").decode()
 
@@ -347,78 +325,3 @@ def _published(manifest: Manifest, key: str, layout: str) -> str | None:
         ),
         None,
     )
-
-
-# --- labels -------------------------------------------------------------------------------------
-
-
-def read_labels(given: str, manifest: Manifest) -> LabelSet:
-    """A label set by its name, or from a file: one name a line, or a JSON list of names.
-
-    WordNet ids of ImageNet become its names; the classes of a known label set become that set.
-
-    Raises:
-        UsageError: neither, or a file that holds something else.
-        DiskError: the file cannot be read.
-    """
-    if is_name(given):
-        try:
-            return manifest.labels(given)
-        except ModelError:
-            pass
-    path = Path(given)
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_LABEL_BYTES)
-        text = data.decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise UsageError(
-            f"`{given[:200]}` is neither a file nor a label set that is known",
-            "Give a file with one name a line, or say imagenet-1k or cifar-10.",
-        ) from error
-    except OSError as error:
-        raise DiskError.from_os_error(error, f"reading the labels `{path}`") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"the labels `{path}` are not UTF-8 text: {error}") from error
-    names = _json_names(text, path) if text.lstrip().startswith(("[", "{")) else _lines(text)
-    for number, name in enumerate(names, start=1):
-        if not name.strip():
-            raise UsageError(f"`{path}`: name {number} of {len(names)} is empty")
-    if not names:
-        raise UsageError(f"`{path}` holds no names")
-    return labels_for_classes([name.strip() for name in names])
-
-
-def _lines(text: str) -> list[str]:
-    return text.strip().splitlines()
-
-
-def _json_names(text: str, path: Path) -> list[str]:
-    try:
-        names = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"the labels `{path}` are not valid JSON: {error}") from error
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise UsageError(
-            f"the labels `{path}` are no JSON list of names",
-            'Write ["cat", "dog", ...] in the order of the model\'s outputs.',
-        )
-    return names
-
-
-def _named(labels: LabelSet | None, classes: int, model: str) -> LabelSet:
-    """The labels for that many classes, under a name that this model's manifest can use.
-
-    Raises:
-        UsageError: their number is another.
-    """
-    if labels is None:
-        return replace(numbered_labels(classes), name=model)
-    try:
-        check_labels(labels, classes)
-    except SenetError as error:
-        raise UsageError(
-            f"there are {len(labels):,} labels, but the model has {classes:,} classes",
-            "One name for each class is needed, in the order of the model's outputs.",
-        ) from error
-    return labels if _is_packaged(labels.name) else replace(labels, name=model)

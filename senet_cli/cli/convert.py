@@ -11,7 +11,7 @@ import typer
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import note
 from senet_cli.cli.downloads import DownloadNotices
-from senet_cli.models.layouts import LAYOUTS
+from senet_cli.models.layouts import WRITABLE
 from senet_cli.writers.base import open_output
 
 EPILOG = """Examples:
@@ -24,7 +24,7 @@ _TORCH_ENDINGS = {".pth", ".pt", ".bin"}
 
 
 def _complete_layout(incomplete: str) -> list[str]:
-    return [name for name in LAYOUTS if name.startswith(incomplete)]
+    return [name for name in WRITABLE if name.startswith(incomplete)]
 
 
 def convert(

@@ -39,13 +39,7 @@ def import_(
         str | None, typer.Option(metavar="NAME", help="What to call the model.", show_default=False)
     ] = None,
     arch: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEY",
-            autocompletion=opt.complete_architecture,
-            help="The architecture; needed where the file alone does not tell it.",
-            show_default=False,
-        ),
+        str | None, opt.architecture_option("The architecture; needed where the file alone does not tell it.")
     ] = None,
     labels: Annotated[
         str | None,
@@ -64,10 +58,7 @@ def import_(
             show_default="what is usual for the architecture",
         ),
     ] = None,
-    image_size: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Side of the crop in pixels.", show_default=False),
-    ] = None,
+    image_size: opt.ImageSizeOption = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a model of this name, or stand before a published one.")
     ] = False,

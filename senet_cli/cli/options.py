@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -116,6 +116,13 @@ JobsOption = Annotated[
         "--jobs", "-j", metavar="auto|N", envvar="SENET_JOBS", help="Decoding threads (`train`: processes)."
     ),
 ]
+
+
+def architecture_option(text: str) -> Any:
+    """`--arch`, with what it is for in this command."""
+    return typer.Option(metavar="KEY", autocompletion=complete_architecture, help=text, show_default=False)
+
+
 ImageSizeOption = Annotated[
     int | None,
     typer.Option(

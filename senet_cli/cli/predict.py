@@ -109,12 +109,7 @@ def predict(
         typer.Option(metavar="FILE", help="Weights of your own (PyTorch or safetensors)."),
     ] = None,
     arch: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEY",
-            autocompletion=opt.complete_architecture,
-            help="Their architecture, see `senet list --architectures`.",
-        ),
+        str | None, opt.architecture_option("Their architecture, see `senet list --architectures`.")
     ] = None,
     image_size: opt.ImageSizeOption = None,
     recipe: opt.RecipeOption = "default",

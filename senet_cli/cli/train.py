@@ -40,10 +40,8 @@ def train(
     ],
     arch: Annotated[
         str | None,
-        typer.Option(
-            metavar="KEY",
-            autocompletion=opt.complete_architecture,
-            help="Train this architecture from random weights, see `senet list --architectures`.",
+        opt.architecture_option(
+            "Train this architecture from random weights, see `senet list --architectures`."
         ),
     ] = None,
     origin: Annotated[

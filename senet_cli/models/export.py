@@ -53,18 +53,13 @@ def checkpoint_bytes(network: SENetwork, layout: KeyLayout, container: Container
 
     Args:
         network: on the CPU, float32.
-        layout: one of `STYLES`.
+        layout: one of `WRITABLE`.
         container: safetensors has no wrapper.
 
     Raises:
-        UsageError: the publisher has no name for a part of this network, or no style is known.
+        UsageError: the publisher has no name for a part of this network.
     """
-    style = STYLES.get(layout.name)
-    if style is None:
-        raise UsageError(
-            f"files in the layout `{layout.name}` can be read, but not written",
-            f"Layouts to write: {', '.join(STYLES)}.",
-        )
+    style = STYLES[layout.name]
     tensors = published_tensors(network, layout, style)
     if container == "safetensors":
         from safetensors.torch import save

@@ -11,9 +11,8 @@ import re
 import string
 from dataclasses import dataclass, replace
 
-from senet_cli.architectures import PooledShortcut, PreActivation, SENetBottleneck
+from senet_cli.architectures import InceptionSpec, PooledShortcut, PreActivation, SENetBottleneck, Spec
 from senet_cli.errors import ModelError
-from senet_cli.inception import InceptionSpec, Spec
 
 _BLOCK_MODULE = re.compile(r"stage(?P<stage>\d+)\.(?P<block>\d+)\.(?P<part>.+)")
 
@@ -249,6 +248,8 @@ LAYOUTS = {
         *(CAFFE, CAFFE_INCEPTION),
     )
 }
+WRITABLE = {name: layout for name, layout in LAYOUTS.items() if not isinstance(layout, CaffeLayout)}
+"""Those in which files can be written."""
 
 
 def layout_for(layout: KeyLayout, spec: Spec) -> KeyLayout:

@@ -89,3 +89,8 @@ def imported(origin: Path, name: str = "mine", manifest: Path | None = None, **o
     """What `senet import` does, in this process."""
     settings = Settings.from_environment(manifest=manifest)
     return import_model(ImportRequest(origin, name, **options), settings, lambda _: None)
+
+
+def files_of(folder: Path) -> set[str]:
+    """Paths of all files within a folder."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
