@@ -21,8 +21,8 @@ _BROKEN = (
     zipfile.BadZipFile,
     zipfile.LargeZipFile,
     zlib.error,
-    NotImplementedError,
-    RuntimeError,
+    NotImplementedError,  # a method of compression that Python does not know
+    RuntimeError,  # encrypted
     EOFError,
     OSError,
 )

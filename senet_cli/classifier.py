@@ -26,14 +26,14 @@ from senet_cli.manifest import (
     load_manifest,
 )
 from senet_cli.manifest.sizes import USUAL_SIZE, InputSize, Recipe
-from senet_cli.models.caffe import is_caffemodel, with_caffe_numbers
+from senet_cli.models.caffe import holds_caffemodel, with_caffe_numbers
 from senet_cli.models.layouts import find_layout
 from senet_cli.records import Prediction
 from senet_cli.runtime import Runtime, Tell, Weights, find_conversion, resolve_runtime, start_engine
 from senet_cli.settings import BUNDLED_MODEL, DEFAULT_MODEL, Settings
 from senet_cli.store.cache import Cache
 from senet_cli.store.converted import Converted
-from senet_cli.store.files import sha256_of
+from senet_cli.store.files import digest_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -371,7 +371,7 @@ def own_model(
     """
     architecture = manifest.architecture(key)
     preprocess = size.of_architecture(architecture)
-    sha256 = _digest(path)
+    sha256 = digest_of(path)
     owners = manifest.published_as(sha256)
     if owners and all(owner.architecture.key != key for owner in owners):
         owner = owners[0]
@@ -385,24 +385,9 @@ def own_model(
         sha256=sha256,
         layout=None,
         architecture=architecture,
-        preprocess=with_caffe_numbers(preprocess) if _is_caffemodel(path) else preprocess,
+        preprocess=with_caffe_numbers(preprocess) if holds_caffemodel(path) else preprocess,
         labels=manifest.labels_of(architecture),
     )
-
-
-def _digest(path: Path) -> str:
-    try:
-        return sha256_of(path)
-    except OSError as error:
-        raise DiskError.from_os_error(error, f"reading `{path}`") from error
-
-
-def _is_caffemodel(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return is_caffemodel(file.read(8))
-    except OSError:
-        return False  # whoever reads it says what is wrong
 
 
 def _labels(model: Model, classes: int) -> LabelSet:

@@ -14,13 +14,14 @@ from senet_cli.architectures import (
     Block,
     Bottleneck,
     ConvStem,
+    InceptionSpec,
     InstanceBatchBottleneck,
     PooledShortcut,
     PoollessStem,
     PreActivation,
     SENetBottleneck,
+    Spec,
 )
-from senet_cli.inception import InceptionSpec, Spec
 from senet_cli.labels import LabelSet
 from senet_cli.manifest import (
     Architecture,

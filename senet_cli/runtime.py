@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from senet_cli.architectures import Spec
 from senet_cli.engines import openvino
 from senet_cli.engines.base import (
     DeviceFacts,
@@ -24,7 +25,6 @@ from senet_cli.engines.base import (
 )
 from senet_cli.engines.drivers import may_have_gpu
 from senet_cli.errors import DeviceError, DiskError
-from senet_cli.inception import Spec
 from senet_cli.manifest import Preprocess
 from senet_cli.models.layouts import find_layout
 from senet_cli.settings import Settings

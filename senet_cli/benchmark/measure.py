@@ -22,7 +22,7 @@ from senet_cli.classifier import Classifier, find_model
 from senet_cli.engines.base import Engine, EngineName, Precision
 from senet_cli.images.decode import silence_decoders
 from senet_cli.images.sources import SourceRequest
-from senet_cli.manifest.sizes import InputSize, Recipe
+from senet_cli.manifest.sizes import USUAL_SIZE, InputSize
 from senet_cli.pipeline import RunOptions, classify
 from senet_cli.records import ImageResult
 from senet_cli.runtime import resolve_runtime
@@ -49,7 +49,7 @@ class Case:
         precision: number format.
         batch: images in a batch; None for what `senet predict` would choose.
         jobs: decoding threads.
-        image_size, recipe: as in `InputSize`.
+        size: at which the network sees images.
     """
 
     model: str
@@ -58,8 +58,7 @@ class Case:
     precision: Precision
     batch: int | None
     jobs: int
-    image_size: int | None = None
-    recipe: Recipe = "default"
+    size: InputSize = USUAL_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ def measure(
     """
     silence_decoders()
     runtime = resolve_runtime(case.engine, case.device, case.precision)
-    model = find_model(case.model, settings, runtime=runtime, size=InputSize(case.image_size, case.recipe))
+    model = find_model(case.model, settings, runtime=runtime, size=case.size)
     classifier = Classifier.from_model(model, runtime, settings, lambda _: None)
     engine, batch = classifier.engine, case.batch or classifier.batch_size
     rates, seconds = engine_alone(engine, classifier.preprocess.crop, batch, run_seconds)

@@ -100,8 +100,7 @@ def benchmark(
                     runtime.precision,
                     batch,
                     request.jobs,
-                    request.size.image_size,
-                    request.size.recipe,
+                    request.size,
                 )
                 result = in_new_process(measure, case, settings, request.images)
                 start = start or seconds_of(_predict(photo, name, runtime, request.size, settings), _STARTS)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, NewType
 from urllib.parse import unquote, urlsplit
 
-from senet_cli.inception import Spec
+from senet_cli.architectures import Spec
 
 EntryName = NewType("EntryName", str)
 """Name of a checkpoint, checked: a-z, 0-9, `_`, `-` and at most one `.`; safe as a file name."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from senet_cli.architectures import SqueezeExcite, StemPool
-from senet_cli.inception import InceptionBlock, InceptionSpec
+from senet_cli.architectures import InceptionBlock, InceptionSpec, SqueezeExcite, StemPool
 from senet_cli.manifest.fields import Fields
 
 

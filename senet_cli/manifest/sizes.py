@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from senet_cli.architectures import Spec
 from senet_cli.errors import UsageError
-from senet_cli.inception import Spec
 from senet_cli.manifest.entries import Architecture, Checkpoint, Preprocess
 
 Recipe = Literal["default", "test"]

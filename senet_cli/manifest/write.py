@@ -14,6 +14,7 @@ from senet_cli.architectures import (
     Bottleneck,
     ConvStem,
     DeepStem,
+    InceptionSpec,
     InstanceBatchBottleneck,
     Pool,
     PooledShortcut,
@@ -21,10 +22,10 @@ from senet_cli.architectures import (
     PreActivation,
     SENetBottleneck,
     Shortcut,
+    Spec,
     Stem,
     StemPool,
 )
-from senet_cli.inception import InceptionSpec, Spec
 from senet_cli.labels import LabelSet
 from senet_cli.manifest.entries import (
     Architecture,

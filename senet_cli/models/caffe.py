@@ -28,6 +28,15 @@ def is_caffemodel(head: bytes) -> bool:
     return head.startswith(_FIRST_TAGS)
 
 
+def holds_caffemodel(path: Path) -> bool:
+    """True for a file that begins so; what is wrong with one that cannot be read is said by its reader."""
+    try:
+        with path.open("rb") as file:
+            return is_caffemodel(file.read(8))
+    except OSError:
+        return False
+
+
 def with_caffe_numbers(preprocess: Preprocess) -> Preprocess:
     """The same sizes with the normalisation of the Caffe networks."""
     return replace(preprocess, mean=MEAN, std=STD)

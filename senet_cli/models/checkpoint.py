@@ -20,9 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from senet_cli.architectures import Spec
 from senet_cli.archives import is_archive, open_member
 from senet_cli.errors import CheckpointError, DiskError
-from senet_cli.inception import Spec
 from senet_cli.models.caffe import is_caffemodel
 from senet_cli.models.layouts import LAYOUTS, CaffeLayout, KeyLayout
 from senet_cli.models.network import SENetwork, network_from_state
@@ -322,14 +322,15 @@ def _misfit(
 
 
 def _is_plain_twin(spec: Spec, layout: KeyLayout, missing: list[str], left_over: list[str]) -> bool:
-    """True if the convolutions of all blocks are there, but no SE, and nothing else that could be it.
+    """True if the convolutions of all blocks are there, but no SE at all, and nothing else that could be it.
 
     Shortcuts may be missing: some plain CIFAR networks have none with weights.
     """
-    lacking = _keys_of(".se.", spec, layout, missing)
-    rest = {*missing} - {*lacking} - {*_keys_of(".shortcut.", spec, layout, missing)}
+    gates = {_their_key(layout, key) for key in expected_shapes(spec) if ".se." in key}
+    rest = {*missing} - gates - {*_keys_of(".shortcut.", spec, layout, missing)}
     inside = tuple(layout.block_prefix(b.stage, b.block) for b in spec.blocks())
-    return bool(lacking) and not any(key.startswith(inside) for key in (*rest, *left_over))
+    other = any(key.startswith(inside) for key in (*rest, *left_over))
+    return bool(gates) and gates <= {*missing} and not other
 
 
 def _keys_of(part: str, spec: Spec, layout: KeyLayout, keys: Iterable[str]) -> list[str]:

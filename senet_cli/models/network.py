@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from senet_cli.inception import InceptionSpec, Spec
+from senet_cli.architectures import InceptionSpec, Spec
 from senet_cli.models import inception, parts
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from senet_cli.errors import DiskError
+
 _CHUNK = 2**20
 
 
@@ -18,6 +20,18 @@ def sha256_of(path: Path) -> str:
 
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file that the user named.
+
+    Raises:
+        DiskError: it cannot be read.
+    """
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise DiskError.from_os_error(error, f"reading `{path}`") from error
 
 
 def chunks_of(file: BinaryIO) -> Iterator[bytes]:

@@ -34,7 +34,7 @@ def advisory_lock(path: Path, timeout: float, waiting: Callable[[], None]) -> It
                 lock.acquire(timeout=max(0.0, timeout - _NOTICE_SECONDS))
     except PermissionError:
         pass  # another user's
-    except (OSError, NotImplementedError):
+    except (OSError, NotImplementedError):  # the latter from filelock, where the file system has no locks
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)  # what cannot be locked, such as a planted link, is held by nobody
     try:

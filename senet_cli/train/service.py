@@ -204,12 +204,8 @@ def _teachers(models: Sequence[Model], request: TrainRequest, settings: Settings
         return Teachers()
     precision = request.recipe.precision
     runtime = resolve_runtime("auto", request.device, precision, latency=True)
-    engines = [start_engine(model.weights, runtime, settings, _ignore)[0] for model in models]
+    engines = [start_engine(model.weights, runtime, settings, lambda _: None)[0] for model in models]
     return Teachers(engines, [f"{model.name} {model.sha256}" for model in models])
-
-
-def _ignore(_: str) -> None:
-    pass
 
 
 # --- the run --------------------------------------------------------------------------------------

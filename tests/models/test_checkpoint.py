@@ -24,6 +24,10 @@ from senet_cli.architectures import (
     Bottleneck,
     ConvStem,
     DeepStem,
+    InstanceBatchBottleneck,
+    PooledShortcut,
+    PreActivation,
+    SENetBottleneck,
     Shortcut,
     SqueezeExcite,
     StemPool,
@@ -31,13 +35,10 @@ from senet_cli.architectures import (
 from senet_cli.errors import CheckpointError, DiskError, ExitCode, ModelError
 from senet_cli.manifest import load_manifest
 from senet_cli.models.checkpoint import load_network, load_own_network
-from senet_cli.models.layouts import CADENE, LAYOUTS, TIMM, CaffeLayout, KeyLayout, find_layout
+from senet_cli.models.layouts import CADENE, LAYOUTS, TIMM, WRITABLE, KeyLayout, find_layout
 from senet_cli.models.network import SENetwork
 
 State = dict[str, Tensor]
-
-STATE_DICTS = {name: layout for name, layout in LAYOUTS.items() if not isinstance(layout, CaffeLayout)}
-"""Layouts of files that PyTorch wrote; for Caffe's see test_caffemodel.py and test_inception.py."""
 
 BASIC = ArchSpec(
     stem=ConvStem(channels=8, kernel=3, stride=1),
@@ -59,6 +60,17 @@ DEEP = ArchSpec(
     widths=(8, 16),
     classes=5,
 )
+SPECS = {
+    "timm-pooled": replace(BASIC, shortcut=PooledShortcut()),
+    "ibn-net": replace(BASIC, block=InstanceBatchBottleneck(stages=1)),
+    "pytorchcv-senet": replace(DEEP, block=SENetBottleneck(cardinality=2, base_width=32)),
+    "pytorchcv-pre": replace(BASIC, block=PreActivation(BasicBlock())),
+}
+"""By layout; `BASIC` in the others."""
+each_layout = pytest.mark.parametrize(
+    ("layout", "spec"), [(layout, SPECS.get(name, BASIC)) for name, layout in WRITABLE.items()], ids=WRITABLE
+)
+"""Of files that PyTorch wrote; for Caffe's see test_caffemodel.py and test_inception.py."""
 CONV = "layer1.0.conv1.weight"
 """A tensor of `BASIC` in timm's layout."""
 
@@ -122,13 +134,13 @@ def refused(path: Path, spec: ArchSpec = BASIC, layout: KeyLayout = TIMM) -> Che
 
 
 @pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
-@pytest.mark.parametrize("layout", STATE_DICTS.values(), ids=STATE_DICTS)
-def test_every_layout_makes_the_round_trip(layout: KeyLayout, kind: str, path: Path) -> None:
-    state = published(BASIC, layout)
-    assert len(state) == len(random_state(BASIC)), "two of our tensors under one key"
+@each_layout
+def test_every_layout_makes_the_round_trip(layout: KeyLayout, spec: ArchSpec, kind: str, path: Path) -> None:
+    state = published(spec, layout)
+    assert len(state) == len(random_state(spec)), "two of our tensors under one key"
     save(path, state, kind)
-    assert_loaded(load_network(path, BASIC, layout), BASIC)
-    assert_loaded(load_own_network(path, BASIC), BASIC)
+    assert_loaded(load_network(path, spec, layout), spec)
+    assert_loaded(load_own_network(path, spec), spec)
 
 
 @pytest.mark.parametrize("layout", [CADENE, TIMM], ids=["cadene", "timm"])
@@ -173,10 +185,37 @@ def test_the_keys_are_the_publishers() -> None:
             "layers2.0.down_sample.0.weight",
             "fc_out.bias",
         },
+        "timm-pooled": {"conv1.weight", "layer2.0.downsample.1.weight", "layer2.0.downsample.2.bias"},
+        "moskomule": {"bn1.bias", "layer1.0.se.fc.0.weight", "layer2.0.downsample.0.weight", "fc.weight"},
+        "ibn-net": {
+            "layer1.0.bn1.IN.weight",
+            "layer1.0.bn1.BN.running_var",
+            "layer2.0.bn1.bias",
+            "layer1.0.se.fc.2.weight",
+        },
+        "pytorchcv": {
+            "features.init_block.conv.conv.weight",
+            "features.stage1.unit1.body.conv1.conv.weight",
+            "features.stage1.unit2.body.conv2.bn.bias",
+            "features.stage1.unit1.se.conv1.bias",
+            "features.stage2.unit1.identity_conv.bn.running_mean",
+            "output.weight",
+        },
+        "pytorchcv-senet": {
+            "features.init_block.conv3.bn.weight",
+            "features.stage1.unit1.body.conv3.conv.weight",
+            "output.fc.bias",
+        },
+        "pytorchcv-cifar": {"features.init_block.conv.weight", "features.init_block.bn.bias"},
+        "pytorchcv-pre": {
+            "features.stage1.unit1.body.conv1.bn.weight",
+            "features.stage2.unit1.identity_conv.weight",
+            "features.post_activ.bn.running_var",
+        },
     }
-    assert samples.keys() == STATE_DICTS.keys() - {"senet"}, "our own keys are the network's"
+    assert samples.keys() == WRITABLE.keys() - {"senet"}, "our own keys are the network's"
     for name, keys in samples.items():
-        assert keys <= published(BASIC, LAYOUTS[name]).keys()
+        assert keys <= published(SPECS.get(name, BASIC), LAYOUTS[name]).keys()
     assert {"conv1.0.weight", "conv1.3.weight", "conv1.6.weight", "bn1.weight"} <= published(
         DEEP, TIMM
     ).keys()
@@ -400,17 +439,26 @@ def test_a_real_plain_network_is_recognised(data: Path) -> None:
     assert caught.value.hint.count(".se.") == 5
 
 
-@pytest.mark.parametrize("layout", STATE_DICTS.values(), ids=STATE_DICTS)
-def test_a_plain_network_is_recognised_in_every_layout(layout: KeyLayout, path: Path) -> None:
-    plain = {layout.key(key): value for key, value in random_state(BASIC.without_se()).items()}
-    message = refused(save(path, plain), layout=layout).message
+@each_layout
+def test_a_plain_network_is_recognised_in_every_layout(layout: KeyLayout, spec: ArchSpec, path: Path) -> None:
+    plain = {layout.key(key): value for key, value in random_state(spec.without_se()).items()}
+    message = refused(save(path, plain), spec, layout).message
     assert "has no squeeze-and-excitation weights" in message
 
 
+@each_layout
+def test_a_file_that_lacks_one_gate_is_no_plain_network(
+    layout: KeyLayout, spec: ArchSpec, path: Path
+) -> None:
+    lost = layout.key("stage1.0.se.reduce.weight")
+    state = published(spec, layout)
+    del state[lost]
+    assert f"1 missing: {lost}" in refused(save(path, state), spec, layout).message
+
+
 def test_se_weights_under_strange_names_are_not_called_a_plain_network(path: Path) -> None:
-    """moskomule's published SE-ResNet-50 is timm's layout but for the names within the SE modules."""
     state = {
-        key.replace(".se.fc1.", ".se.fc.0.").replace(".se.fc2.", ".se.fc.2."): value
+        key.replace(".se.fc1.", ".gate.0.").replace(".se.fc2.", ".gate.2."): value
         for key, value in published(BASIC).items()
     }
     assert "no squeeze-and-excitation" not in refused(save(path, state)).message

@@ -12,10 +12,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from senet_cli import create_model
-from senet_cli.architectures import SqueezeExcite, StemPool
+from senet_cli.architectures import InceptionBlock, InceptionSpec, SqueezeExcite, StemPool
 from senet_cli.describe import structure_in_words
 from senet_cli.engines.torch import TorchEngine
-from senet_cli.inception import InceptionBlock, InceptionSpec
 from senet_cli.manifest import Preprocess, load_manifest
 from senet_cli.models.checkpoint import load_network, load_own_network
 from senet_cli.models.folding import fold_batch_norms

@@ -13,8 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from senet_cli.architectures import ArchSpec, Conv
-from senet_cli.inception import InceptionSpec, Spec
+from senet_cli.architectures import ArchSpec, Conv, InceptionSpec, Spec
 from senet_cli.manifest import Checkpoint, load_manifest
 from senet_cli.models.checkpoint import load_network, read_tensors
 from senet_cli.models.layouts import find_layout
