@@ -139,7 +139,7 @@ def test_what_was_measured_before_ctrl_c_is_not_lost() -> None:
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert out.splitlines()[1].split()[4] == "1"
+    assert out.splitlines()[1].split()[4:6] == ["32", "1"]  # image size, batch
     assert "Traceback" not in err
 
 
