@@ -81,13 +81,23 @@ PUBLISHED_PARAMETERS = {
     "seresnet50-moskomule": 28_071_976,
 }
 """By key, with the usual number of classes; "-caffe" networks have the same tensors."""
+RESNET_RS_MILLIONS = {
+    "resnetrs50": 36,
+    "resnetrs101": 64,
+    "resnetrs152": 87,
+    "resnetrs200": 93,
+    "resnetrs270": 130,
+    "resnetrs350": 164,
+    "resnetrs420": 192,
+}
+"""Of parameters, as the paper rounds them (Bello et al., arXiv 2103.07579)."""
 NO_PUBLISHED_COUNT = {
     *("seresnet10-cifar", "seresnet32-cifar", "seresnet44-cifar", "seresnet32-cifar-leeyeonsu"),
-    *(f"resnetrs{depth}" for depth in (50, 101, 152, 200, 270, 350, 420)),
+    *RESNET_RS_MILLIONS,
     "seresnet101-ibn-a",
     "seresnextaa201d_32x8d",
 }
-"""At all, or of the last one only with 11,821 classes (see test_published.py)."""
+"""To the last digit, or of the last one only with 11,821 classes (see test_published.py)."""
 TIMM_GMACS = {
     "seresnet18-caffe": 1.82,
     "seresnet34-caffe": 3.67,
@@ -122,6 +132,11 @@ def parameters_of(network: nn.Module) -> int:
 )
 def test_parameters_as_published(key: str) -> None:
     assert ARCHITECTURES[key].spec.parameters() == PUBLISHED_PARAMETERS[key.removesuffix("-caffe")]
+
+
+@pytest.mark.parametrize(("key", "millions"), RESNET_RS_MILLIONS.items())
+def test_parameters_of_resnet_rs_round_to_the_papers(key: str, millions: int) -> None:
+    assert round(ARCHITECTURES[key].spec.parameters() / 1e6) == millions
 
 
 def test_every_published_number_is_checked() -> None:
