@@ -128,18 +128,24 @@ def _loaders(
 
 
 def _builders(manifest: Manifest, architecture: Architecture, layout: str) -> list[tuple[str, str]]:
-    """(package, name) of networks of this very structure, from the names of the published checkpoints."""
-    found: dict[tuple[str, str], None] = {}
+    """(package, name) of networks of this very structure, from the names of the published checkpoints.
+
+    One name of each package, if there is one that means as many classes.
+    """
+    found: dict[str, str] = {}
     classes = architecture.spec.classes
-    for checkpoint in manifest.checkpoints.values():
-        same = checkpoint.architecture.spec.with_classes(classes) == architecture.spec
-        if not same or all(file.layout != layout for file in checkpoint.files):
-            continue
+    same = [
+        checkpoint
+        for checkpoint in manifest.checkpoints.values()
+        if checkpoint.architecture.spec.with_classes(classes) == architecture.spec
+        and any(file.layout == layout for file in checkpoint.files)
+    ]
+    for checkpoint in sorted(same, key=lambda each: each.architecture.spec.classes != classes):
         for alias in checkpoint.aliases:
             publisher, _, name = alias.partition("/")
             if publisher in _PACKAGES and name:
-                found[publisher, name.partition(".")[0]] = None
-    return list(found)
+                found.setdefault(publisher, name.partition(".")[0])
+    return list(found.items())
 
 
 _PACKAGES = {"timm", "cadene", "mmpretrain", "pytorchcv"}
