@@ -28,9 +28,17 @@ from senet_cli.store import partial
 from senet_cli.store.cache import Cache
 from senet_cli.store.fetch import Fetcher, World
 from senet_cli.store.transfer import HttpTransport, OfflineTransport, open_session
+from tests.faultserver import Behaviour, FaultServer
 
 NAME = "tiny.test"
 PAYLOAD = random.Random(2017).randbytes(300_000)
+HALF = len(PAYLOAD) // 2
+MUCH = 48 * 2**20
+"""More bytes than the buffers between two sockets on one machine take."""
+GOOD = Behaviour(PAYLOAD)
+CANARY = b"not yours"
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def sha256(data: bytes) -> str:
@@ -126,6 +134,11 @@ def download(
         code = run(command)
     gc.collect()  # a connection that was left open is reported in the test that left it
     return Outcome(int(code), said.getvalue(), slept)
+
+
+def ranges(server: FaultServer) -> list[str | None]:
+    """What each request asked for; None is the whole."""
+    return [request.headers.get("range") for request in server.requests]
 
 
 # --- what it left ---
