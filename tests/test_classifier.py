@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,19 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import senet_cli
-from senet_cli import Classifier, Prediction, create_model, list_models
+from senet_cli import Classifier, Prediction, create_model
 from senet_cli.classifier import find_model
 from senet_cli.errors import ImageError, NetworkError, UnknownModelError, UsageError
-from senet_cli.manifest.lookup import bundled_manifest
 from senet_cli.models.network import SENetwork
 from senet_cli.runtime import load_weights
 from senet_cli.settings import Settings
+from tests.cifar import NAMES
 
 KEY = "seresnet32-cifar-leeyeonsu"
-NAMES = {
-    "seresnet32-cifar10.cutmix": "seresnet32_cifar10_cutmix.pt",
-    "seresnet32-cifar10.teacher": "seresnet32_cifar10_teacher.pt",
-}
 Pixels = NDArray[np.uint8]
 
 
@@ -362,44 +356,3 @@ def test_an_unknown_architecture_key_gets_a_suggestion() -> None:
     with pytest.raises(UnknownModelError, match="seresnet50-caffe") as caught:
         create_model("seresnet50-cafe")
     assert caught.value.exit_code == 4
-
-
-# --- the package --------------------------------------------------------------------------------
-
-
-def test_list_models_names_every_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = list_models()
-    assert len(names) == len(set(names))
-    assert {"seresnet50.a2", "senet154.cadene", *NAMES} <= set(names)
-    own = tmp_path / "own.json"
-    manifest = json.loads(bundled_manifest().read_text())
-    entry = manifest["checkpoints"]["seresnet32-cifar10.cutmix"] | {"aliases": []}
-    own.write_text(json.dumps({"schema": 1, "checkpoints": {"mine.v1": entry}}))
-    monkeypatch.setenv("SENET_MANIFEST", str(own))
-    assert set(list_models()) == {*names, "mine.v1"}
-
-
-@pytest.mark.parametrize(
-    ("statement", "allowed"),
-    [
-        ("import senet_cli", set()),
-        ("import senet_cli; dir(senet_cli); senet_cli.__version__", set()),
-        ("from senet_cli import Prediction", set()),
-        ("import senet_cli; senet_cli.list_models()", set()),
-        ("from senet_cli import Classifier", {"numpy", "PIL"}),
-    ],
-)
-def test_importing_stays_light(statement: str, allowed: set[str]) -> None:
-    heavy = {"torch", "torchvision", "numpy", "PIL", "requests", "rich", "typer"}
-    code = f"import sys; {statement}; print(*[name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) <= allowed
-
-
-def test_every_public_name_is_there() -> None:
-    for name in senet_cli.__all__:
-        assert getattr(senet_cli, name).__name__ == name
-    assert set(senet_cli.__all__) <= set(dir(senet_cli))
-    assert isinstance(senet_cli.__version__, str)
-    with pytest.raises(AttributeError, match="`Classifer`"):
-        senet_cli.Classifer  # noqa: B018

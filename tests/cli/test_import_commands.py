@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from senet_cli.models.layouts import CADENE, TIMM
-from tests.cli.test_commands import completions, imported
+from tests.cli.commands import completions, imported
 from tests.conftest import Senet
 from tests.importing.worlds import KEY, manifest_with, published, tiny_file, weights_file
 

@@ -1,0 +1,141 @@
+"""What stops a run of `senet predict`: signals, whatever it waits for, and a failure where that is asked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from tests.cli.predictions import rows
+from tests.conftest import Senet
+
+
+@contextlib.contextmanager
+def endless(
+    environment: dict[str, str], cwd: Path, photo: Path, *options: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """`senet predict` over a list on standard input that never ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "senet_cli", "predict", "--from-file", "-", "-k", "1", *options],
+        env=environment,
+        cwd=cwd,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin
+
+    def feed(stdin: IO[bytes]) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                stdin.write(os.fsencode(photo) + b"\n")
+                stdin.flush()
+
+    thread = threading.Thread(target=feed, args=[process.stdin])
+    thread.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        thread.join()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            with contextlib.suppress(OSError):
+                assert stream
+                stream.close()
+
+
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_a_signal_ends_a_run_in_order(
+    environment: dict[str, str], tmp_path: Path, photos: list[Path], number: int, code: int
+) -> None:
+    with endless(environment, tmp_path, photos[0], "--format", "json") as process:
+        assert process.stdout
+        assert process.stderr
+        head = b"".join(process.stdout.readline() for _ in range(4))
+        process.send_signal(number)
+        rest = process.stdout.read()
+        assert process.wait(20) == code
+        assert process.stderr.read() == b""
+    found = json.loads(head + rest)
+    assert len(found) >= 3
+    assert {record["path"] for record in found} == {str(photos[0])}
+
+
+@pytest.mark.parametrize(("number", "code"), [*SIGNALS, (signal.SIGKILL, -9)])
+def test_a_run_that_is_stopped_leaves_the_old_file_and_a_partial_one(
+    environment: dict[str, str], tmp_path: Path, photos: list[Path], number: int, code: int
+) -> None:
+    target, partial = tmp_path / "out.csv", tmp_path / "out.csv.partial"
+    target.write_text("older")
+    with endless(environment, tmp_path, photos[0], "-o", "out.csv") as process:
+        end = time.monotonic() + 60
+        while not (partial.exists() and partial.read_bytes().count(b"\n") > 3):
+            assert time.monotonic() < end
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(number)
+        assert process.wait(20) == code
+        assert process.stderr
+        assert process.stderr.read() == b""
+    assert target.read_text() == "older"
+    header, *body = partial.read_bytes().split(b"\r\n")
+    assert header == b"path,rank,label,score,id,index,error"
+    assert len(body) > 3
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+@pytest.mark.parametrize("as_list", [True, False])
+def test_a_signal_ends_a_run_that_waits_for_its_input(
+    environment: dict[str, str], tmp_path: Path, photos: list[Path], number: int, code: int, as_list: bool
+) -> None:
+    """A list, or an image from a process substitution, that never comes."""
+    read, write = os.pipe()
+    pipe = f"/dev/fd/{read}"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "senet_cli", "predict", str(photos[0]), "--batch-size", "1"),
+            *(["--from-file", pipe] if as_list else [str(photos[1]), pipe]),
+        ],
+        env=environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        pass_fds=[read],
+    )
+    try:
+        assert process.stdout
+        assert process.stdout.readline().startswith(str(photos[0]))
+        process.send_signal(number)
+        _, error = process.communicate(timeout=10)
+        assert process.returncode == code
+        assert error == ""
+    finally:
+        os.close(write)
+        os.close(read)
+        process.kill()
+        process.communicate()
+
+
+def test_strict_stops_at_the_first_failure(predict: Senet, few: Path) -> None:
+    photo = next(few.iterdir())
+    done = predict(photo, "gone.jpg", *[photo] * 40, "--strict", "-k", 1)
+    assert done.returncode == 1
+    assert [(row[0], row[6]) for row in rows(done)] == [(str(photo), ""), ("gone.jpg", "missing")]
+    assert done.stderr == "1 of 2 images could not be classified, stopped there (--strict)\n"
+    fine = predict(photo, photo, "--strict", "-k", 1)
+    assert (fine.returncode, len(rows(fine))) == (0, 2)
