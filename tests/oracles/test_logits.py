@@ -67,8 +67,9 @@ def judge_of(checkpoint: Checkpoint) -> Judge | None:
     """The builder that people load this checkpoint with, from the name the publisher gave it."""
     for alias in checkpoint.aliases:
         publisher, _, name = alias.partition("/")
-        if publisher == "timm":
-            return Judge("timm", name.partition(".")[0])
+        if publisher == "timm":  # the tag behind the dot tells it the number of classes, usually 1000
+            usual = checkpoint.architecture.spec.classes == 1000
+            return Judge("timm", name.partition(".")[0] if usual else name)
         if publisher == "cadene":
             return Judge("pretrainedmodels", name)
         if publisher == "pytorchcv":
