@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senet_cli.describe import structure_in_words
-from senet_cli.errors import ModelError, UsageError
-from senet_cli.label_files import is_packaged, labels_of_model, read_labels
-from senet_cli.labels import LabelSet, check_labels
+from senet_cli.errors import ModelError, SenetError, UsageError
+from senet_cli.label_files import read_labels
+from senet_cli.labels import LabelSet, check_labels, is_packaged, numbered_labels
 from senet_cli.manifest import (
     Architecture,
     Checkpoint,
@@ -123,7 +123,7 @@ def import_model(request: ImportRequest, settings: Settings, tell: Callable[[str
     is_run = request.origin.is_dir()
     found = _from_run(request, settings) if is_run else _from_file(request, manifest)
     classes = found.architecture.spec.classes
-    labels = labels_of_model(chosen_labels or found.labels, classes, request.name)
+    labels = _named(chosen_labels or found.labels, classes, request.name)
     checkpoint = Checkpoint(
         name=EntryName(request.name),
         publisher="imported",
@@ -185,6 +185,24 @@ def _taken(name: str) -> UsageError:
         f"there is a model `{name}` already",
         "Give another --name, or --force to have yours under this name; `senet info` shows what it is.",
     )
+
+
+def _named(labels: LabelSet | None, classes: int, model: str) -> LabelSet:
+    """The labels for that many classes, under a name that this model's manifest can use.
+
+    Raises:
+        UsageError: their number is another.
+    """
+    if labels is None:
+        return replace(numbered_labels(classes), name=model)
+    try:
+        check_labels(labels, classes)
+    except SenetError as error:
+        raise UsageError(
+            f"there are {len(labels):,} labels, but the model has {classes:,} classes",
+            "One name for each class is needed, in the order of the model's outputs.",
+        ) from error
+    return labels if is_packaged(labels.name) else replace(labels, name=model)
 
 
 def _preprocess_of(name: str | None, settings: Settings) -> Preprocess | None:

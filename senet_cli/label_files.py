@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
-from senet_cli.errors import DiskError, ModelError, SenetError, UsageError
-from senet_cli.labels import LabelSet, check_labels, labels_for_classes, load_labels, numbered_labels
+from senet_cli.errors import DiskError, ModelError, UsageError
+from senet_cli.labels import LabelSet, labels_for_classes
 from senet_cli.manifest import Manifest
 from senet_cli.manifest.parse import is_name
 
@@ -66,30 +65,3 @@ def _json_names(text: str, path: Path) -> list[str]:
             'Write ["cat", "dog", ...] in the order of the model\'s outputs.',
         )
     return names
-
-
-def labels_of_model(labels: LabelSet | None, classes: int, model: str) -> LabelSet:
-    """The labels for that many classes, under a name that this model's manifest can use.
-
-    Raises:
-        UsageError: their number is another.
-    """
-    if labels is None:
-        return replace(numbered_labels(classes), name=model)
-    try:
-        check_labels(labels, classes)
-    except SenetError as error:
-        raise UsageError(
-            f"there are {len(labels):,} labels, but the model has {classes:,} classes",
-            "One name for each class is needed, in the order of the model's outputs.",
-        ) from error
-    return labels if is_packaged(labels.name) else replace(labels, name=model)
-
-
-def is_packaged(labels: str) -> bool:
-    """True for the name of a label set that comes with the package."""
-    try:
-        load_labels(labels)
-    except ModelError:
-        return False
-    return True

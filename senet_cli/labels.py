@@ -53,6 +53,15 @@ def load_labels(name: str) -> LabelSet:
     )
 
 
+def is_packaged(labels: str) -> bool:
+    """True for the name of a label set that comes with the package."""
+    try:
+        load_labels(labels)
+    except ModelError:
+        return False
+    return True
+
+
 def check_labels(labels: LabelSet, classes: int) -> LabelSet:
     """The label set, if it fits a model with that many classes.
 

@@ -16,6 +16,8 @@ import pytest
 from senet_cli.cli.app import app
 from senet_cli.errors import ExitCode
 from senet_cli.images.decode import FORMATS
+from senet_cli.manifest import load_manifest
+from senet_cli.models.layouts import WRITABLE
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -36,7 +38,6 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     import torch
 
-    from senet_cli.manifest import load_manifest
     from senet_cli.models.layouts import CADENE
     from senet_cli.models.network import build_network
 
@@ -153,6 +154,17 @@ def test_every_option_in_the_readme_exists() -> None:
     used = set(re.findall(r"(?<=[\s`])--[a-z][a-z-]*", README))
     assert used
     assert used - known == set()
+
+
+def test_the_layouts_are_those_that_can_be_written() -> None:
+    """But for the variants of a publisher's own, which `convert` chooses by itself."""
+    (sentence,) = re.findall(r"`convert` takes the layouts (.*?),\s+and prints", README, re.DOTALL)
+    variants = {name for name in WRITABLE if name.startswith(("timm-", "pytorchcv-"))}
+    assert set(re.findall("`(.*?)`", sentence)) == WRITABLE.keys() - variants
+
+
+def test_the_checkpoints_are_counted_right() -> None:
+    assert f"all {len(load_manifest().checkpoints) - 1} public checkpoints" in README
 
 
 def test_the_picture_is_there() -> None:

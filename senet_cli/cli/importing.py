@@ -58,7 +58,13 @@ def import_(
             show_default="what is usual for the architecture",
         ),
     ] = None,
-    image_size: opt.ImageSizeOption = None,
+    image_size: Annotated[
+        int | None,
+        opt.image_size_option(
+            "Side of the crop in pixels; images are resized in the same ratio to it as otherwise.",
+            "as the run or --preprocess-from has it, else what is usual for the architecture",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a model of this name, or stand before a published one.")
     ] = False,

@@ -123,15 +123,16 @@ def architecture_option(text: str) -> Any:
     return typer.Option(metavar="KEY", autocompletion=complete_architecture, help=text, show_default=False)
 
 
+def image_size_option(text: str, default: str) -> Any:
+    """`--image-size`, with what it does in this command."""
+    return typer.Option("--image-size", min=1, max=MAX_SIZE, metavar="N", show_default=default, help=text)
+
+
 ImageSizeOption = Annotated[
     int | None,
-    typer.Option(
-        "--image-size",
-        min=1,
-        max=MAX_SIZE,
-        metavar="N",
-        show_default="the publisher's",
-        help="Side of the network's input; images are resized in the publisher's own ratio to it.",
+    image_size_option(
+        "Side of the network's input; images are resized in the publisher's own ratio to it.",
+        "the publisher's",
     ),
 ]
 RecipeOption = Annotated[

@@ -30,6 +30,7 @@ class Manifest:
         architectures: by key.
         checkpoints: by name.
         defaults: family name -> the checkpoint it stands for.
+        aliases: other names of checkpoints -> their names.
         label_sets: names of classes that come with this manifest, by name.
         damaged: imported models that cannot be read, by name, and why; only who asks for one is stopped.
     """
@@ -37,6 +38,7 @@ class Manifest:
     architectures: Mapping[str, Architecture]
     checkpoints: Mapping[str, Checkpoint]
     defaults: dict[str, str]
+    aliases: dict[str, str] = field(default_factory=dict)
     label_sets: dict[str, LabelSet] = field(default_factory=dict)
     damaged: dict[str, SenetError] = field(default_factory=dict)
 
@@ -47,13 +49,11 @@ class Manifest:
             UnknownModelError: there is none; the hint names the closest.
             ManifestError, DiskError: it was imported, and what describes it is damaged.
         """
-        wanted = name.strip().lower()
+        wanted = _plain(name)
         if wanted in self.damaged:  # never a published model of the same name in its place
             raise self.damaged[wanted]
-        target = self.defaults.get(wanted, wanted)
-        if target not in self.checkpoints:
-            target = self._targets().get(wanted, "")
-        if not target:
+        target = self._targets().get(wanted)
+        if target is None:
             raise UnknownModelError(f"there is no model `{name}`", self._suggestion(wanted))
         return self.checkpoints[target]
 
@@ -91,7 +91,7 @@ class Manifest:
 
     def knows(self, name: str) -> bool:
         """True if this name stands for a model, one that is damaged included."""
-        return name in self._targets() or name in self.damaged
+        return _plain(name) in self._targets() or _plain(name) in self.damaged
 
     def names(self) -> list[str]:
         """Names to choose from: the families, then every checkpoint."""
@@ -117,8 +117,9 @@ class Manifest:
             checkpoint = self.checkpoints[name]
             return replace(checkpoint, aliases=tuple(a for a in checkpoint.aliases if a not in claimed))
 
-        names = (name for name in self.checkpoints if name not in claimed)
+        names = [name for name in self.checkpoints if name not in claimed]
         known = overlaid(Lazy(names, kept), other.checkpoints)
+        aliases = {a: name for a, name in self.aliases.items() if not {a, name} & claimed}
         families = {
             family: target
             for family, target in self.defaults.items()
@@ -128,18 +129,22 @@ class Manifest:
             overlaid(self.architectures, other.architectures),
             known,
             families | other.defaults,
+            aliases | other.aliases,
             self.label_sets | other.label_sets,
             self.damaged | other.damaged,
         )
 
     def _targets(self) -> dict[str, str]:
-        aliases = {alias: c.name for c in self.checkpoints.values() for alias in c.aliases}
-        return aliases | {name: name for name in self.checkpoints} | self.defaults
+        return self.aliases | {name: name for name in self.checkpoints} | self.defaults
 
     def _suggestion(self, wanted: str) -> str:
         close = difflib.get_close_matches(wanted, self._targets(), n=3, cutoff=0.6)
         listed = "`senet list` shows all models."
         return f"Did you mean {_either(close)}? {listed}" if close else listed
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower()
 
 
 def _either(names: list[str]) -> str:
@@ -188,6 +193,7 @@ def _imported(paths: list[Path], base: Manifest) -> Manifest:
     Their architectures stay theirs: `--arch` means the same whatever was imported.
     """
     checkpoints: dict[str, Checkpoint] = {}
+    aliases: dict[str, str] = {}
     label_sets: dict[str, LabelSet] = {}
     damaged: dict[str, SenetError] = {}
     for path in paths:
@@ -203,8 +209,9 @@ def _imported(paths: list[Path], base: Manifest) -> Manifest:
             damaged[name] = type(error)(error.message, hint)
         else:
             checkpoints |= own.checkpoints
+            aliases |= own.aliases
             label_sets |= own.label_sets
-    return Manifest({}, checkpoints, {}, label_sets, damaged)
+    return Manifest({}, checkpoints, {}, aliases, label_sets, damaged)
 
 
 def find_checkpoint(
@@ -217,17 +224,15 @@ def find_checkpoint(
         ManifestError, DiskError: as `load_manifest`.
     """
     manifest = load_manifest(extra, models)
-    try:
-        return manifest.checkpoint(name), manifest
-    except UnknownModelError:
+    if not manifest.knows(name):
         run = Path(name) / RUN_FILE
         if os.path.isfile(run):  # noqa: PTH113 - no error where a name is too long for a path
             return _only_checkpoint(run, manifest)
         if os.path.isdir(name):  # noqa: PTH112
             raise UnknownModelError(
                 f"the folder `{name}` holds no `{RUN_FILE}`", "`senet train` writes one at the end of a run."
-            ) from None
-        raise
+            )
+    return manifest.checkpoint(name), manifest
 
 
 def _only_checkpoint(run: Path, manifest: Manifest) -> tuple[Checkpoint, Manifest]:
@@ -263,7 +268,8 @@ def _read_manifest(fields: Fields, base: Manifest | None, folder: Path) -> Manif
     label_sets = {name: parse_label_set(name, labels[name]()) for name in labels}
     defaults = _defaults(fields, {*checkpoints, *(base.checkpoints if base else ())})
     fields.done()
-    return Manifest(architectures, checkpoints, defaults, label_sets)
+    aliases = {alias: name for name in files for alias in files[name]().texts("aliases", [])}
+    return Manifest(architectures, checkpoints, defaults, aliases, label_sets)
 
 
 def _defaults(fields: Fields, targets: set[str]) -> dict[str, str]:
@@ -285,6 +291,9 @@ def _check_names(manifest: Manifest, where: str) -> None:
     for family, target in manifest.defaults.items():
         if taken.setdefault(family, target) != target:
             raise ManifestError(f"{where}: `{family}` is both a checkpoint and a default for `{target}`")
+        if target in manifest.aliases:
+            owner = manifest.aliases[target]
+            raise ManifestError(f"{where}: `{family}` stands for `{target}`, an alias of `{owner}` here")
     for checkpoint in manifest.checkpoints.values():
         for alias in checkpoint.aliases:
             owner = taken.setdefault(alias, checkpoint.name)

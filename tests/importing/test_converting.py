@@ -65,22 +65,39 @@ def written(
 
 
 @pytest.mark.parametrize(
-    ("judge", "key", "layout", "container", "size"),
+    ("judge", "key", "layout", "container", "size", "said"),
     [
-        (Judge("timm", "seresnet18"), "timm18", "timm", "safetensors", 97),
-        (Judge("timm", "legacy_seresnet18"), "seresnet18-caffe", "cadene", "torch", 97),
-        (Judge("pretrainedmodels", "se_resnet50"), "seresnet50-caffe", "cadene", "safetensors", 224),
-        (Judge("timm", "seresnext26d_32x4d"), "seresnext26d_32x4d", "timm", "safetensors", 97),
-        (Judge("pytorchcv", "seresnet10"), "seresnet10", "pytorchcv", "torch", 224),
-        (Judge("pytorchcv", "sepreresnet20_cifar10"), "sepreresnet20-cifar", "pytorchcv", "safetensors", 32),
-        (Judge("pytorchcv", "senet16"), "senet16", "pytorchcv", "torch", 224),
+        (Judge("timm", "seresnet18"), "timm18", "timm", "safetensors", 97, ""),
+        (Judge("timm", "legacy_seresnet18"), "seresnet18-caffe", "cadene", "torch", 97, "timm"),
+        (
+            Judge("pretrainedmodels", "se_resnet50"),
+            "seresnet50-caffe",
+            "cadene",
+            "safetensors",
+            224,
+            "pretrainedmodels timm",
+        ),
+        (Judge("timm", "seresnext26d_32x4d"), "seresnext26d_32x4d", "timm", "safetensors", 97, "timm"),
+        (Judge("pytorchcv", "seresnet10"), "seresnet10", "pytorchcv", "torch", 224, "pytorchcv"),
+        (
+            Judge("pytorchcv", "sepreresnet20_cifar10"),
+            "sepreresnet20-cifar",
+            "pytorchcv",
+            "safetensors",
+            32,
+            "pytorchcv",
+        ),
+        (Judge("pytorchcv", "senet16"), "senet16", "pytorchcv", "torch", 224, "pytorchcv"),
     ],
     ids=str,
 )
 def test_the_publishers_software_loads_it_and_answers_the_same(
-    judge: Judge, key: str, layout: str, container: Container, size: int, tmp_path: Path
+    judge: Judge, key: str, layout: str, container: Container, size: int, said: str, tmp_path: Path
 ) -> None:
-    """There and back: their random weights, imported, converted, loaded by their own code, strictly."""
+    """There and back: their random weights, imported, converted, loaded by their own code, strictly.
+
+    `said` are the packages that the command names; it says nothing where a name would not be true.
+    """
     network = judge.build()
     inputs = normalised(eight_images(size), MEAN, STD)
     state = settled(network, random_state(network), inputs)
@@ -90,6 +107,8 @@ def test_the_publishers_software_loads_it_and_answers_the_same(
     imported(origin, manifest=manifest, architecture=key)
     output = tmp_path / f"back.{'pth' if container == 'torch' else container}"
     done = written("mine", layout, output, container)
+    calls = list(filter(None, done.load.split(" or ")))
+    assert sorted(call.partition(".")[0] for call in calls) == said.split()
     with torch.inference_mode():
         images = normalised(two_images(size), MEAN, STD)
         expected = logits_of(with_state(judge.build(), state), images)

@@ -66,6 +66,7 @@ each_file = pytest.mark.parametrize("file", [file for _, file in FILES], ids=[na
         ("se-inception", "sebninception.caffe"),
         ("timm/seresnextaa101d_32x8d.sw_in12k", "seresnextaa101d_32x8d-in12k.sw"),
         ("seresnextaa201d_32x8d.sw_in12k", "seresnextaa201d_32x8d-in12k.sw"),
+        ("seresnextaa201d_32x8d", "seresnextaa201d_32x8d-in12k.sw"),
         ("seresnet32-cifar10", "seresnet32-cifar10.cutmix"),
     ],
 )

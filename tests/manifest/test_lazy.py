@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from senet_cli.errors import ManifestError
+from senet_cli.errors import ManifestError, UnknownModelError
 from senet_cli.manifest import load_manifest, lookup
+from senet_cli.manifest.entries import EntryName
 from senet_cli.manifest.fields import read_json
 from senet_cli.manifest.lazy import Lazy, overlaid
+from senet_cli.manifest.write import manifest_of
 from senet_cli.settings import BUNDLED_MODEL
 
 
@@ -37,10 +41,11 @@ def test_nothing_in_it_breaks_a_rule_and_no_name_stands_for_two() -> None:
     manifest = load_manifest()
     assert dict(manifest.checkpoints) == whole.checkpoints
     assert dict(manifest.architectures) == whole.architectures
-    assert (manifest.defaults, manifest.label_sets) == (whole.defaults, whole.label_sets)
+    assert (manifest.defaults, manifest.aliases) == (whole.defaults, whole.aliases)
+    assert manifest.label_sets == whole.label_sets
 
 
-@pytest.mark.parametrize("name", ["seresnet50", "seresnet50.a2"])
+@pytest.mark.parametrize("name", ["seresnet50", "seresnet50.a2", "timm/seresnet50.a2_in1k", " SEResNet50"])
 def test_a_name_costs_one_entry(name: str, parsed: list[str]) -> None:
     assert load_manifest().checkpoint(name).name == "seresnet50.a2"
     assert load_manifest().checkpoint(name).name == "seresnet50.a2"
@@ -53,11 +58,21 @@ def test_an_empty_folder_of_imported_models_costs_nothing(parsed: list[str], tmp
     assert len(parsed) == 2
 
 
-def test_an_alias_is_looked_for_everywhere(parsed: list[str]) -> None:
-    manifest = load_manifest()
-    assert manifest.checkpoint("timm/seresnet50.a2_in1k").name == "seresnet50.a2"
-    assert len(parsed) == len({*parsed})
-    assert {*parsed} >= {*manifest.checkpoints}
+def test_a_manifest_of_ones_own_costs_itself(parsed: list[str], tmp_path: Path) -> None:
+    checkpoint = load_manifest().checkpoint(BUNDLED_MODEL)
+    own = replace(checkpoint, name=EntryName("mine"), aliases=("timm/seresnet50.a2_in1k",))
+    (tmp_path / "model.json").write_text(json.dumps(manifest_of(own, None)))
+    parsed.clear()
+    manifest = load_manifest(tmp_path / "model.json")
+    assert manifest.checkpoint("timm/seresnet50.a2_in1k").name == "mine"
+    assert parsed == ["seresnet10-cifar", "mine"]
+    assert "timm/seresnet50.a2_in1k" not in manifest.checkpoint("seresnet50.a2").aliases
+
+
+def test_a_name_that_nobody_has_is_compared_without_parsing(parsed: list[str]) -> None:
+    with pytest.raises(UnknownModelError, match="seresnet51"):
+        load_manifest().checkpoint("seresnet51")
+    assert parsed == []
 
 
 def test_a_value_is_made_once_and_not_before() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from senet_cli.errors import UnknownModelError
+from senet_cli.errors import ManifestError, UnknownModelError
 from senet_cli.manifest import Manifest, load_manifest
 from tests.manifest.manifests import ARCHITECTURE, CHECKPOINT, CKPT, MANIFEST, changed
 
@@ -77,6 +77,14 @@ def test_a_default_is_taken_over_and_may_point_into_the_bundled_manifest(
     assert manifest.checkpoint("seresnet50").name == "seresnet50.ra2"
     assert manifest.checkpoint("mine").name == "senet154.gluon"
     assert manifest.family_of("seresnet50.a2") is None
+
+
+def test_a_default_for_a_name_that_is_taken_over_is_refused(load: Callable[[object], Manifest]) -> None:
+    own = changed(((*CKPT, "aliases"), ["seresnet50.ra2"]), (("defaults", "mine"), "seresnet50.ra2"))
+    with pytest.raises(
+        ManifestError, match=r"`mine` stands for `seresnet50\.ra2`, an alias of `mynet\.mine`"
+    ):
+        load(own)
 
 
 def test_an_architecture_is_replaced_for_new_entries_only(load: Callable[[object], Manifest]) -> None:

@@ -85,7 +85,8 @@ def random_state(network: nn.Module, seed: int = 0) -> dict[str, Tensor]:
     for path, module in network.named_modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             fan_in = module.weight[0].numel()
-            gain = math.sqrt(2) if module.bias is None else 1.0
+            gates = module.bias is not None and re.search(r"\bse(_module)?\b", path)
+            gain = 2.0 if gates else math.sqrt(2) if module.bias is None else 1.0
             state[f"{path}.weight"] = normal(module.weight.shape, gain / math.sqrt(fan_in))
             if module.bias is not None:
                 state[f"{path}.bias"] = normal(module.bias.shape, 0.5)

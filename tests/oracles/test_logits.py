@@ -314,8 +314,8 @@ def test_the_wrong_neighbour_loads_and_is_seen(
     judge: Judge, layout: str, right: str, wrong: str, tmp_path: Path
 ) -> None:
     network = judge.build()
-    state = random_state(network)
-    network = any_size(judge, with_state(network, state).double())
+    state = settled(any_size(judge, network), random_state(network), small_inputs(64).float())
+    network = with_state(network, state).double()
     path = publish(state, layout, "torch", tmp_path)
     ours = {
         key: load_network(path, MANIFEST.architecture(key).spec, find_layout(layout)).double()
@@ -351,7 +351,7 @@ def test_the_wrong_neighbour_loads_and_is_seen(
 )
 def test_one_mixed_up_tensor_is_seen(key: str, tmp_path: Path) -> None:
     network = Judge("timm", "legacy_seresnext26_32x4d").build()
-    state = random_state(network)
+    state = settled(network, random_state(network), small_inputs(64).float())
     theirs = logits_of(with_state(network, state).double(), small_inputs(64))
 
     def off(state: dict[str, Tensor]) -> float:
