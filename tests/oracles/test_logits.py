@@ -169,7 +169,12 @@ def cheapest() -> set[Group]:
 
 DEFAULT = cheapest()
 GROUPS = [
-    pytest.param(group, id=str(group), marks=[] if group in DEFAULT else [pytest.mark.whole])
+    pytest.param(
+        group,
+        id=str(group),
+        # a network is built once for its three comparisons, wherever they run
+        marks=[pytest.mark.xdist_group(str(group)), *([] if group in DEFAULT else [pytest.mark.whole])],
+    )
     for group in PLAN
 ]
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import hashlib
 import io
 import json
 import os
-import random
 import secrets
 import signal
 import subprocess
@@ -29,9 +27,9 @@ from senet_cli.store.cache import Cache
 from senet_cli.store.fetch import Fetcher, World
 from senet_cli.store.transfer import HttpTransport, OfflineTransport, open_session
 from tests.faultserver import Behaviour, FaultServer
+from tests.store.downloads import PAYLOAD, checkpoint_entry, file_entry, sha256
 
 NAME = "tiny.test"
-PAYLOAD = random.Random(2017).randbytes(300_000)
 HALF = len(PAYLOAD) // 2
 MUCH = 48 * 2**20
 """More bytes than the buffers between two sockets on one machine take."""
@@ -39,10 +37,6 @@ GOOD = Behaviour(PAYLOAD)
 CANARY = b"not yours"
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 SHA256 = sha256(PAYLOAD)
@@ -57,26 +51,7 @@ NOBODYS_PID = 2**22 + 1
 
 def entry(*urls: str, data: bytes = PAYLOAD, **changes: object) -> dict[str, Any]:
     """A manifest's checkpoint whose one file is `data` at `urls`; a change to None takes that field out."""
-    usual = {
-        "urls": urls,
-        "format": "torch",
-        "layout": "cadene",
-        "sha256": sha256(data),
-        "bytes": len(data),
-    }
-    return {
-        "publisher": "these tests",
-        "architecture": "seresnet50",
-        "preprocess": {
-            "resize": 256,
-            "crop": 224,
-            "interpolation": "bilinear",
-            "mean": [0.5, 0.5, 0.5],
-            "std": [0.5, 0.5, 0.5],
-        },
-        "files": [{key: value for key, value in (usual | changes).items() if value is not None}],
-        "licence": {"name": "none"},
-    }
+    return checkpoint_entry(file_entry(*urls, data=data, **changes))
 
 
 def write_manifest(path: Path, entries: dict[str, dict[str, Any]]) -> Path:
