@@ -174,7 +174,7 @@ def load_manifest(extra: Path | None = None, models: Path | None = None) -> Mani
         DiskError: a file cannot be read.
     """
     manifest = _bundled()
-    if models is not None and (paths := sorted(models.glob(f"*/{RUN_FILE}"))):
+    if models is not None and (paths := imported_files(models)):
         manifest = manifest.merged(_imported(paths, manifest))
     if extra is not None:
         manifest = manifest.merged(parse_manifest(read_json(extra), manifest, extra.absolute().parent))
@@ -185,6 +185,14 @@ def load_manifest(extra: Path | None = None, models: Path | None = None) -> Mani
 def _bundled() -> Manifest:
     """What came with this installation. The tests have read the whole of it, so one entry may do here."""
     return _read_manifest(read_json(bundled_manifest()), None, _BUNDLED_FILES)
+
+
+def imported_files(models: Path) -> list[Path]:
+    """What describes each imported model; a folder that one may not look into holds nothing for us."""
+    try:
+        return sorted(models.glob(f"*/{RUN_FILE}"))
+    except OSError:
+        return []
 
 
 def _imported(paths: list[Path], base: Manifest) -> Manifest:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,7 +20,7 @@ from typing import Any
 from senet_cli.errors import DiskError
 from senet_cli.labels import LabelSet
 from senet_cli.manifest.entries import Checkpoint, CheckpointFile, Digest
-from senet_cli.manifest.lookup import RUN_FILE
+from senet_cli.manifest.lookup import RUN_FILE, imported_files
 from senet_cli.manifest.write import manifest_of
 from senet_cli.settings import Settings
 from senet_cli.store.files import write_atomically
@@ -54,11 +55,11 @@ class ImportedModels:
 
     def names(self) -> list[str]:
         """All models that were imported, damaged ones included."""
-        return sorted(path.parent.name for path in self.root.glob(f"*/{RUN_FILE}"))
+        return [path.parent.name for path in imported_files(self.root)]
 
     def holds(self, name: str) -> bool:
         """True if a model of this name was imported, a damaged one included."""
-        return (self.root / name / RUN_FILE).exists()
+        return os.path.exists(self.root / name / RUN_FILE)  # noqa: PTH110 - False where one may not look
 
     @contextlib.contextmanager
     def locked(self, name: str, waiting: Callable[[], None]) -> Iterator[None]:

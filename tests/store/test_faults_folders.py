@@ -77,6 +77,7 @@ def unprivileged() -> Run:
         )
 
     started = call("list", SENET_CACHE="/nowhere")
+    assert "a bug in senet" not in started.stderr
     if started.returncode:
         pytest.skip(f"another user cannot run senet here: {started.stderr[-200:]}")
     return call
@@ -132,6 +133,17 @@ def test_folder_where_no_cache_can_be_made(server: FaultServer, open_folder: Pat
     assert "hint: Set SENET_CACHE to a folder that can be written" in done.stderr
     assert server.requests == []
     assert contents(open_folder) == {"m.json"}
+
+
+def test_imported_models_of_somebody_else(unprivileged: Run, open_folder: Path, tmp_path: Path) -> None:
+    """A folder that one may not look into is as good as none."""
+    private = tmp_path / "models"
+    private.mkdir(0o700)
+    here = {"SENET_CACHE": str(open_folder), "SENET_MODELS": str(private)}
+    assert unprivileged("info", "seresnet50", **here).returncode == 0
+    done = unprivileged("info", "mine", **here)
+    assert done.returncode == 4
+    assert "there is no model `mine`" in done.stderr
 
 
 def test_cache_is_a_file(server: FaultServer, root: Path, tmp_path: Path) -> None:
