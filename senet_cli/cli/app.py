@@ -1,27 +1,64 @@
-"""The Typer app. Everything heavy is imported by the services that the commands call."""
+"""The Typer app. A command's module is imported when the command is asked for."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from senet_cli.cli import (
-    benchmark,
-    cache,
-    catalogue,
-    convert,
-    download,
-    evaluate,
-    importing,
-    predict,
-    train,
-    verify,
-    warm,
-)
+from senet_cli.lazy import Lazy
+
+
+class _Place(NamedTuple):
+    """Where a command is: a module of `senet_cli.cli`, its function, the name of its epilogue."""
+
+    module: str
+    function: str
+    epilog: str | None = "EPILOG"
+
+
+_COMMANDS = {
+    "predict": _Place("predict", "predict"),
+    "evaluate": _Place("evaluate", "evaluate"),
+    "train": _Place("train", "train"),
+    "download": _Place("download", "download", None),
+    "list": _Place("catalogue", "list_", "LIST_EPILOG"),
+    "info": _Place("catalogue", "info", None),
+    "verify": _Place("verify", "verify", None),
+    "warm": _Place("warm", "warm"),
+    "benchmark": _Place("benchmark", "benchmark"),
+    "import": _Place("importing", "import_"),
+    "convert": _Place("convert", "convert"),
+}
+
+
+class _Commands(TyperGroup):
+    """All commands; `predict` does not wait for the others."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = Lazy([*_COMMANDS, "cache"], _command)  # type: ignore[assignment]
+
+
+def _command(name: str) -> Any:
+    if name == "cache":
+        from senet_cli.cli import cache
+
+        return get_command(cache.app)
+    place = _COMMANDS[name]
+    module = import_module(f"senet_cli.cli.{place.module}")
+    alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+    epilog = getattr(module, place.epilog) if place.epilog else None
+    alone.command(name, epilog=epilog)(getattr(module, place.function))
+    return get_command(alone)
+
 
 app = typer.Typer(
     name="senet",
+    cls=_Commands,
     help="Classify images with pretrained Squeeze-and-Excitation networks.",
     epilog="`senet COMMAND -h` explains each command. Start with: senet predict photo.jpg",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -29,18 +66,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     invoke_without_command=True,
 )
-app.command(epilog=predict.EPILOG)(predict.predict)
-app.command(epilog=evaluate.EPILOG)(evaluate.evaluate)
-app.command(epilog=train.EPILOG)(train.train)
-app.command()(download.download)
-app.command("list", epilog=catalogue.LIST_EPILOG)(catalogue.list_)
-app.command()(catalogue.info)
-app.command()(verify.verify)
-app.command(epilog=warm.EPILOG)(warm.warm)
-app.command(epilog=benchmark.EPILOG)(benchmark.benchmark)
-app.command("import", epilog=importing.EPILOG)(importing.import_)
-app.command(epilog=convert.EPILOG)(convert.convert)
-app.add_typer(cache.app, name="cache")
 
 
 def _version(wanted: bool) -> None:

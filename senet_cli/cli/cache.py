@@ -15,7 +15,13 @@ from senet_cli.store.converted import ConvertedStore
 from senet_cli.store.models import ImportedModels
 from senet_cli.writers.base import open_output
 
-app = typer.Typer(help="Where downloaded models lie, and removing them.", no_args_is_help=True)
+app = typer.Typer(
+    name="cache",
+    help="Where downloaded models lie, and removing them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+)
 
 
 @app.command("dir")

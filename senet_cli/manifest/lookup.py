@@ -11,9 +11,9 @@ from pathlib import Path
 
 from senet_cli.errors import ManifestError, SenetError, UnknownModelError
 from senet_cli.labels import NO_NAME, LabelSet, load_labels, numbered_labels
+from senet_cli.lazy import Lazy, overlaid
 from senet_cli.manifest.entries import Architecture, Checkpoint
 from senet_cli.manifest.fields import Fields, read_json
-from senet_cli.manifest.lazy import Lazy, overlaid
 from senet_cli.manifest.parse import parse_architecture, parse_checkpoint, parse_label_set, parse_name
 
 SCHEMA = 1

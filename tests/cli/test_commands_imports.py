@@ -28,6 +28,19 @@ def test_a_light_command_imports_nothing_heavy(command: str, environment: dict[s
     assert imported(*command.split(), **environment) & heavy == set()
 
 
+def test_a_command_imports_no_other_command() -> None:
+    program = """
+import sys
+from senet_cli.cli.app import app
+app(["predict", "--help"], standalone_mode=False)
+print(*sorted(name for name in sys.modules if name.startswith("senet_cli.cli.")))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    commands = {"benchmark", "cache", "catalogue", "convert", "download", "evaluate", "importing", "predict"}
+    assert loaded & {f"senet_cli.cli.{command}" for command in commands} == {"senet_cli.cli.predict"}
+
+
 def test_a_download_imports_no_torch(data: Path) -> None:
     origin = data / "checkpoints" / "seresnet32_cifar10_cutmix.pt"
     packages = imported("download", "seresnet32-cifar10", "--from", origin)

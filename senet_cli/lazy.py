@@ -1,4 +1,4 @@
-"""Entries that are parsed when they are asked for: one prediction needs one of more than a hundred."""
+"""Values that are made when they are asked for: a prediction needs one checkpoint of more than a hundred."""
 
 from __future__ import annotations
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from senet_cli.errors import ManifestError, UnknownModelError
+from senet_cli.lazy import Lazy, overlaid
 from senet_cli.manifest import load_manifest, lookup
 from senet_cli.manifest.entries import EntryName
 from senet_cli.manifest.fields import read_json
-from senet_cli.manifest.lazy import Lazy, overlaid
 from senet_cli.manifest.write import manifest_of
 from senet_cli.settings import BUNDLED_MODEL
 
