@@ -241,7 +241,9 @@ def structure_in_words(spec: Spec) -> str:
     else:
         first = f" ({spec.se.first_reduction} in first blocks)" if spec.se.first_reduction else ""
         bias = "" if spec.se.bias else " without bias"
-        parts.append(f"SE reduction {spec.se.reduction}{first}{bias}")
+        multiple = spec.se.hidden_multiple
+        rounded = f" rounded to multiples of {multiple}" if multiple > 1 else ""
+        parts.append(f"SE reduction {spec.se.reduction}{first}{rounded}{bias}")
     return ", ".join(parts)
 
 

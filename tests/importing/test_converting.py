@@ -24,7 +24,7 @@ from senet_cli.models.layouts import LAYOUTS, LEEYEONSU, MMPRETRAIN, WRITABLE
 from senet_cli.models.network import SENetwork, build_network
 from senet_cli.runtime import load_weights
 from senet_cli.settings import Settings
-from tests.importing.worlds import KEY, TINY, imported, manifest_with, tiny_file, weights_file
+from tests.importing.worlds import KEY, imported, manifest_with, tiny_file, weights_file
 from tests.oracles.nets import (
     Judge,
     assert_same,
@@ -38,16 +38,6 @@ from tests.oracles.nets import (
     with_state,
 )
 
-TIMM18 = TINY | {
-    "stem": {"type": "conv", "kernel": 7, "stride": 2, "channels": 64},
-    "pool": {"padding": 1, "ceil_mode": False},
-    "block": {"type": "basic"},
-    "se": {"reduction": 16, "bias": True, "hidden_multiple": 8},
-    "depths": [2, 2, 2, 2],
-    "widths": [64, 128, 256, 512],
-    "classes": 1000,
-}
-"""timm rounds the hidden width of `seresnet18` to eights."""
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -67,7 +57,7 @@ def written(
 @pytest.mark.parametrize(
     ("judge", "key", "layout", "container", "size", "said"),
     [
-        (Judge("timm", "seresnet18"), "timm18", "timm", "safetensors", 97, ""),
+        (Judge("timm", "seresnet18"), "seresnet18-timm", "timm", "safetensors", 97, ""),
         (Judge("timm", "legacy_seresnet18"), "seresnet18-caffe", "cadene", "torch", 97, "timm"),
         (
             Judge("pretrainedmodels", "se_resnet50"),
@@ -103,8 +93,7 @@ def test_the_publishers_software_loads_it_and_answers_the_same(
     state = settled(network, random_state(network), inputs)
     origin = tmp_path / "theirs.pth"
     torch.save(state, origin)
-    manifest = manifest_with(tmp_path / "tiny.json", architectures={"timm18": TIMM18})
-    imported(origin, manifest=manifest, architecture=key)
+    imported(origin, architecture=key)
     output = tmp_path / f"back.{'pth' if container == 'torch' else container}"
     done = written("mine", layout, output, container)
     calls = list(filter(None, done.load.split(" or ")))

@@ -93,7 +93,7 @@ RESNET_RS_MILLIONS = {
 NO_PUBLISHED_COUNT = {
     *("seresnet10-cifar", "seresnet32-cifar", "seresnet44-cifar", "seresnet32-cifar-leeyeonsu"),
     *RESNET_RS_MILLIONS,
-    "seresnet101-ibn-a",
+    *("seresnet101-ibn-a", "seresnet18-timm", "seresnet34-timm"),
     "seresnextaa201d_32x8d",
     "sebninception",
 }

@@ -60,7 +60,7 @@ def test_hidden_widths_rounded_to_multiples_of_eight_as_timm_does(name: str, tmp
     plain = ARCHITECTURES[name].spec
     with pytest.raises(CheckpointError, match=r"layer1\.0\.se\.fc1\.weight is 8x64x1x1 instead of 4x64"):
         load_network(path, plain, TIMM)
-    ours = load_network(path, replace(plain, se=SqueezeExcite(hidden_multiple=8)), TIMM).double()
+    ours = load_network(path, ARCHITECTURES[f"{name}-timm"].spec, TIMM).double()
     theirs = with_state(network, state).double()
     for size in (224, 97):
         assert_same(logits_of(ours, inputs_of(size)), logits_of(theirs, inputs_of(size)), 1e-9)
