@@ -28,6 +28,7 @@ from tests.oracles.nets import (
     two_images,
     with_state,
 )
+from tests.oracles.parts import cheapest, parts_of
 
 pytestmark = pytest.mark.skipif(not openvino.is_installed(), reason="OpenVINO is not installed")
 
@@ -66,7 +67,16 @@ def engine(files: tuple[Path, Path], precision: Precision = "fp32", streams: int
     return openvino.OpenVINOEngine(*files, precision, streams=streams, threads=streams)
 
 
-@pytest.mark.parametrize("key", ARCHITECTURES)
+DEFAULT = cheapest(
+    ARCHITECTURES,
+    lambda key: parts_of(ARCHITECTURES[key].spec),
+    lambda key: ARCHITECTURES[key].spec.multiply_adds(size_of(key)),
+)
+
+
+@pytest.mark.parametrize(
+    "key", [pytest.param(key, marks=[] if key in DEFAULT else [pytest.mark.whole]) for key in ARCHITECTURES]
+)
 def test_logits_are_those_of_the_torch_network(key: str, tmp_path: Path) -> None:
     network = random_network(key)
     runs = engine(converted(network, key, tmp_path))

@@ -17,9 +17,7 @@ from torch import Tensor, nn
 from senet_cli.architectures import (
     AntiAliasedBottleneck,
     ArchSpec,
-    Block,
     PoollessStem,
-    PreActivation,
 )
 from senet_cli.engines.torch import TorchEngine
 from senet_cli.manifest import Checkpoint, CheckpointFile, Preprocess, load_manifest
@@ -40,6 +38,7 @@ from tests.oracles.nets import (
     two_images,
     with_state,
 )
+from tests.oracles.parts import cheapest, parts_of
 
 MANIFEST = load_manifest()
 ODD_SIZE = 97
@@ -101,9 +100,7 @@ class Group:
     @property
     def parts(self) -> set[str]:
         """All that this comparison is the judge of, whatever the widths and depths."""
-        spec = self.spec
-        values = [spec.stem, spec.pool, spec.shortcut, spec.se, *_blocks(spec.block)]
-        return {*map(_kind, values), self.layout, self.format}
+        return parts_of(self.spec) | {self.layout, self.format}
 
     @property
     def odd_size(self) -> int:
@@ -114,20 +111,6 @@ class Group:
         if isinstance(spec.stem, PoollessStem):
             return 161
         return ODD_SIZE if self.crop > 64 else 33
-
-
-def _blocks(block: Block) -> list[object]:
-    """A block, and the one that it is made of."""
-    return [block, block.block] if isinstance(block, PreActivation) else [block]
-
-
-def _kind(part: object) -> str:
-    """A part with all that is no number of channels or groups."""
-    wide = {"channels", "base_width", "block"}
-    values = {name: getattr(part, name) for name in getattr(part, "__slots__", ()) if name not in wide}
-    if "cardinality" in values:
-        values["cardinality"] = values["cardinality"] > 1
-    return f"{type(part).__name__} {values}"
 
 
 def group_of(checkpoint: Checkpoint, file: CheckpointFile) -> Group:
@@ -157,17 +140,7 @@ def planned() -> dict[Group, dict[Judge, list[str]]]:
 PLAN = planned()
 
 
-def cheapest() -> set[Group]:
-    """For every part the comparison that costs least: what the default run does."""
-    by_cost = sorted(PLAN, key=lambda group: group.spec.multiply_adds(group.crop))
-    chosen: list[Group] = []
-    for part in sorted({part for group in PLAN for part in group.parts}):
-        if not any(part in group.parts for group in chosen):
-            chosen.append(next(group for group in by_cost if part in group.parts))
-    return set(chosen)
-
-
-DEFAULT = cheapest()
+DEFAULT = cheapest(PLAN, lambda group: group.parts, lambda group: group.spec.multiply_adds(group.crop))
 GROUPS = [
     pytest.param(
         group,
