@@ -205,7 +205,8 @@ def _teachers(models: Sequence[Model], request: TrainRequest, settings: Settings
     precision = request.recipe.precision
     runtime = resolve_runtime("auto", request.device, precision, latency=True)
     engines = [start_engine(model.weights, runtime, settings, lambda _: None)[0] for model in models]
-    return Teachers(engines, [f"{model.name} {model.sha256}" for model in models])
+    names = [f"{model.name} {model.sha256}" for model in models]
+    return Teachers(engines, names, mirror=request.recipe.augment != "none")
 
 
 # --- the run --------------------------------------------------------------------------------------

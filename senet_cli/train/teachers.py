@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -21,10 +22,14 @@ class Teachers:
     Args:
         engines: they run networks with classes and input size as the network that learns has them.
         names: of these networks, with their digests.
+        mirror: True to ask about the mirror images too, where training mirrors images anyway: two answers
+            together are right more often than one.
     """
 
-    def __init__(self, engines: Sequence[Engine] = (), names: Sequence[str] = ()) -> None:
-        self._engines, self.names = engines, list(names)
+    def __init__(
+        self, engines: Sequence[Engine] = (), names: Sequence[str] = (), *, mirror: bool = False
+    ) -> None:
+        self._engines, self.names, self._mirror = engines, list(names), mirror
 
     def loss(self, logits: Tensor, pixels: Tensor, labels_loss: Tensor) -> Tensor:
         """The whole loss of a batch; without teachers that of the labels.
@@ -43,5 +48,6 @@ class Teachers:
     def _answer(self, pixels: Tensor) -> Tensor:
         """Mean of the softened probabilities, (N, classes)."""
         images = pixels.permute(0, 2, 3, 1).contiguous().numpy()
-        answers = [torch.from_numpy(engine.logits(images)) for engine in self._engines]
+        views = [images, np.ascontiguousarray(images[:, :, ::-1])] if self._mirror else [images]
+        answers = [torch.from_numpy(engine.logits(view)) for engine in self._engines for view in views]
         return torch.stack([functional.softmax(logits / _TEMPERATURE, 1) for logits in answers]).mean(0)

@@ -6,8 +6,12 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
 
+from senet_cli.train.teachers import Teachers
 from tests.conftest import Senet
 from tests.train.conftest import FEW, TINY, make_stripes, weights
 
@@ -75,3 +79,25 @@ def test_a_teacher_of_another_input_size_is_refused(
     assert done.returncode == 2
     assert "16x16" in done.stderr
     assert "24x24" in done.stderr
+
+
+class LeftEdge:
+    """An engine whose answer is the light of the leftmost pixels."""
+
+    name, device, streams, largest_batch = "torch", "cpu", 1, 8
+
+    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        edge = pixels[:, :, 0].mean(axis=(1, 2), dtype=np.float32) / 64
+        return np.stack([edge, -edge], axis=1)
+
+    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self.logits(pixels)
+
+
+@pytest.mark.parametrize("mirror", [True, False])
+def test_a_mirrored_image_is_taught_alike_where_training_mirrors(mirror: bool) -> None:
+    teachers = Teachers([LeftEdge()], ["left edge"], mirror=mirror)
+    image = torch.arange(0, 240, 5, dtype=torch.uint8).reshape(1, 3, 4, 4)
+    learned, labels = torch.tensor([[1.0, -1.0]]), torch.tensor(0.5)
+    loss, mirrored = (teachers.loss(learned, pixels, labels) for pixels in (image, image.flip(3)))
+    assert bool(torch.isclose(loss, mirrored, rtol=1e-6)) == mirror
