@@ -1,7 +1,7 @@
 """Makes a finished run the checkpoint that comes with the package: `python scripts/bundle.py RUN DATA`.
 
-Copies the weights, in half precision, into the package's data, log and curves beside docs/bundled-model.md,
-and writes the entry of weights_manifest.json, with the accuracy on DATA of the weights as they are then.
+Copies the weights into the package's data, log and curves beside docs/bundled-model.md, and writes the entry
+of weights_manifest.json, with the accuracy on DATA.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import manifest_file
-from safetensors.torch import load_file, save
 
 from senet_cli.manifest import Checkpoint, Licence, find_checkpoint
 from senet_cli.manifest.entries import Digest, Metric
@@ -29,6 +28,8 @@ DATA = manifest_file.PROJECT / "senet_cli" / "data" / "checkpoints"
 TARGET = DATA / f"{BUNDLED_MODEL}.safetensors"
 PAGE = "docs/bundled-model.md"
 MOST_BYTES = 4_000_000
+ORIGIN = "LEEYEONSU/pytorch--CutMix@fe4724a save_model/model.pt"
+LICENCE = Licence("MIT", "LEEYEONSU's weights, trained further; the text lies beside the file")
 RECORDS = manifest_file.PROJECT / "docs" / "bundled-model"
 
 
@@ -36,7 +37,8 @@ def main(run: Path, data: Path) -> None:
     checkpoint, _ = find_checkpoint(str(run))
     for folder in (DATA, RECORDS):
         folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(TARGET, in_half_precision(run), shared=True)  # others may have the old one mapped
+    weights = (run / "model.safetensors").read_bytes()
+    write_atomically(TARGET, weights, shared=True)  # others may have the old one mapped
     if TARGET.stat().st_size > MOST_BYTES:
         sys.exit(f"{TARGET.name} has {TARGET.stat().st_size:,} bytes; at most {MOST_BYTES:,} come with senet")
     for name in ("log.csv", "curves.png", "recipe.json"):
@@ -44,13 +46,6 @@ def main(run: Path, data: Path) -> None:
             shutil.copyfile(run / name, RECORDS / name)
     enter(checkpoint, ())
     enter(checkpoint, (measured(data, checkpoint.preprocess.crop),))
-
-
-def in_half_precision(run: Path) -> bytes:
-    """The weights as float16, at half the bytes; they are float32 again when they are read."""
-    state = load_file(run / "model.safetensors")
-    halves = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
-    return save(halves)
 
 
 def enter(checkpoint: Checkpoint, metrics: tuple[Metric, ...]) -> None:
@@ -70,14 +65,13 @@ def enter(checkpoint: Checkpoint, metrics: tuple[Metric, ...]) -> None:
             publisher="senet",
             files=(file,),
             metrics=metrics,
-            licence=Licence("Apache-2.0"),
-            sources=(PAGE,),
+            licence=LICENCE,
+            sources=(PAGE, ORIGIN),
         )
     )
     manifest = manifest_file.read()
     del entry["classes"], entry["aliases"]  # as the architecture has it; none
     manifest["checkpoints"][BUNDLED_MODEL] = entry
-    manifest["defaults"][BUNDLED_MODEL.partition(".")[0]] = BUNDLED_MODEL
     manifest_file.write(manifest)
 
 

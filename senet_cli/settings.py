@@ -10,7 +10,7 @@ from pathlib import Path
 from senet_cli.errors import DiskError, UsageError
 
 DEFAULT_MODEL = "seresnet50"
-BUNDLED_MODEL = "seresnet10-cifar10.senet"
+BUNDLED_MODEL = "seresnet32-cifar10.senet"
 """What comes with the package, for where the default cannot be had."""
 _MAX_DIGITS = 9
 _TRUE = {"1", "true", "yes", "on"}

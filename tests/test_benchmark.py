@@ -111,7 +111,7 @@ def test_the_table() -> None:
 
 def test_figures_for_programs(senet: Senet) -> None:
     options = ("--engine", "all", "--batch", "2,2", "--image-size", "40", "--format", "json", "-q")
-    done = senet("benchmark", "seresnet10-cifar10", *options)
+    done = senet("benchmark", BUNDLED_MODEL, *options)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     result = json.loads(done.stdout)
@@ -156,7 +156,7 @@ def test_what_was_measured_before_ctrl_c_is_not_lost() -> None:
     ],
 )
 def test_what_cannot_be_measured(options: tuple[str, ...], code: int, reason: str, senet: Senet) -> None:
-    done = senet("benchmark", "seresnet10-cifar10", *options)
+    done = senet("benchmark", BUNDLED_MODEL, *options)
     assert done.returncode == code, done.stderr
     assert reason in done.stderr
     assert done.stdout == ""

@@ -161,7 +161,7 @@ def test_the_api_warns(monkeypatch: pytest.MonkeyPatch) -> None:
     from senet_cli import Classifier
 
     monkeypatch.setenv("SENET_OFFLINE", "1")
-    with pytest.warns(UserWarning, match="seresnet10-cifar10"):
+    with pytest.warns(UserWarning, match=BUNDLED_MODEL):
         classifier = Classifier()
     assert classifier.name == BUNDLED_MODEL
 
@@ -175,7 +175,7 @@ def test_it_is_listed_described_verified_and_needs_no_download(senet: Senet) -> 
     assert row["cached"] is True
     assert row["digest"] == "full"
     assert row["bytes"] <= 4_000_000
-    assert "Apache-2.0" in senet("info", BUNDLED_MODEL).stdout
+    assert "MIT" in senet("info", BUNDLED_MODEL).stdout
     done = senet("verify", BUNDLED_MODEL)
     assert done.stdout.startswith(f"{BUNDLED_MODEL}\tok\t")
     done = senet("download", BUNDLED_MODEL, env=OFFLINE)

@@ -115,7 +115,7 @@ def test_unknown_names_get_the_closest_synonym() -> None:
 
 def test_a_checkpoint_without_names_gets_indices() -> None:
     manifest = load_manifest()
-    checkpoint = replace(manifest.checkpoint("seresnet10-cifar10.senet"), labels="none")
+    checkpoint = replace(manifest.checkpoint("seresnet32-cifar10.senet"), labels="none")
     assert manifest.labels_of(checkpoint) == numbered_labels(10)
     architecture = replace(checkpoint.architecture, labels="none")
     assert manifest.labels_of(architecture) == numbered_labels(architecture.spec.classes)

@@ -155,7 +155,7 @@ def expected(photo: Path, preprocess: Preprocess) -> list[float]:
     resize = transforms.Resize(preprocess.resize, transforms.InterpolationMode(preprocess.interpolation))
     steps = [resize, transforms.CenterCrop(preprocess.crop), transforms.ToTensor()]
     pixels = transforms.Compose([*steps, transforms.Normalize(preprocess.mean, preprocess.std)])
-    network = create_model("seresnet10-cifar", checkpoint=BUNDLED_MODEL)
+    network = create_model("seresnet32-cifar-leeyeonsu", checkpoint=BUNDLED_MODEL)
     with torch.no_grad():
         scores: list[float] = network(pixels(Image.open(photo))[None]).softmax(1)[0].tolist()
     return scores
@@ -218,7 +218,7 @@ def test_evaluate_compares_only_with_what_is_published_for_this_size(
     [
         ("-m", BUNDLED_MODEL, "--recipe", "test"),
         ("-m", BUNDLED_MODEL, "--recipe", "test", "--image-size", "64"),
-        ("-m", BUNDLED_MODEL, "--image-size", "7"),
+        ("-m", BUNDLED_MODEL, "--image-size", "3"),
         ("-m", BUNDLED_MODEL, "--image-size", "0"),
         ("-m", BUNDLED_MODEL, "--image-size", "4097"),
         ("-m", BUNDLED_MODEL, "--recipe", "tset"),

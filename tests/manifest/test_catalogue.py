@@ -160,7 +160,7 @@ def recipes(pattern: str) -> set[str]:
         (r"resnetrs\d+\.tf", 7),
         (r".*\.(bt|sw)", 4),
         (r".*\.(moskomule|ibn-a)", 2),
-        (r"seresnet32-cifar10\..*", 2),
+        (r"seresnet32-cifar10\..*", 3),
         (r".*\.senet", 1),
         (r".*", 121),
     ],

@@ -50,7 +50,7 @@ def test_a_name_costs_one_entry(name: str, parsed: list[str]) -> None:
     assert load_manifest().checkpoint(name).name == "seresnet50.a2"
     assert load_manifest().checkpoint(name).name == "seresnet50.a2"
     load_manifest().checkpoint(BUNDLED_MODEL)
-    assert parsed == ["seresnet50.a2", "seresnet50", BUNDLED_MODEL, "seresnet10-cifar"]
+    assert parsed == ["seresnet50.a2", "seresnet50", BUNDLED_MODEL, "seresnet32-cifar-leeyeonsu"]
 
 
 def test_an_empty_folder_of_imported_models_costs_nothing(parsed: list[str], tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_manifest_of_ones_own_costs_itself(parsed: list[str], tmp_path: Path) 
     parsed.clear()
     manifest = load_manifest(tmp_path / "model.json")
     assert manifest.checkpoint("timm/seresnet50.a2_in1k").name == "mine"
-    assert parsed == ["seresnet10-cifar", "mine"]
+    assert parsed == ["seresnet32-cifar-leeyeonsu", "mine"]
     assert "timm/seresnet50.a2_in1k" not in manifest.checkpoint("seresnet50.a2").aliases
 
 

@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 
 from senet_cli.manifest import Checkpoint, load_manifest
-from senet_cli.settings import BUNDLED_MODEL
 
 PROJECT = Path(__file__).parent.parent.parent
 CHECKPOINTS = list(load_manifest().checkpoints.values())
 
 each_published = pytest.mark.parametrize(
     "checkpoint",
-    [c for c in CHECKPOINTS if not c.name.startswith("seresnet32-cifar10.") and c.name != BUNDLED_MODEL],
+    [c for c in CHECKPOINTS if not c.name.startswith("seresnet32-cifar10.")],
     ids=lambda c: c.name,
 )
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from senet_cli.settings import BUNDLED_MODEL
 from tests.conftest import Senet
 from tests.train.conftest import FEW, make_stripes, weights
 
@@ -98,7 +99,7 @@ def test_any_folder_name_gives_a_usable_model(name: str, train: Senet, senet: Se
 def test_numbers_out_of_range(
     option: tuple[str, object], train: Senet, striped: Path, tmp_path: Path
 ) -> None:
-    start = ("--from", "seresnet10-cifar10") if option[0] == "--freeze" else ("--arch", "tiny")
+    start = ("--from", BUNDLED_MODEL) if option[0] == "--freeze" else ("--arch", "tiny")
     done = train(striped, *start, *option, "-o", tmp_path / "run")
     assert done.returncode == 2, done.stderr
     assert not (tmp_path / "run").exists()
