@@ -92,7 +92,6 @@ def test_there_are_commands() -> None:
     assert len(blocks("command: classify", "sh")) == len(blocks("command: test", "sh")) == 1
 
 
-@pytest.mark.xdist_group("readme")  # a recipe may need what the one before it left
 @pytest.mark.skipif(os.name == "nt", reason="the recipes are for a POSIX shell")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_recipe(command: str, reader: Path) -> None:
