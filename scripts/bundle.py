@@ -12,14 +12,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import date
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import manifest_file
 
 from senet_cli.manifest import Checkpoint, Licence, find_checkpoint
-from senet_cli.manifest.entries import Digest, Metric
+from senet_cli.manifest.entries import Metric
 from senet_cli.manifest.write import checkpoint_dict
 from senet_cli.settings import BUNDLED_MODEL
 from senet_cli.store.files import write_atomically
@@ -44,27 +43,18 @@ def main(run: Path, data: Path) -> None:
     for name in ("log.csv", "curves.png", "recipe.json"):
         if (run / name).exists():
             shutil.copyfile(run / name, RECORDS / name)
-    enter(checkpoint, ())
-    enter(checkpoint, (measured(data, checkpoint.preprocess.crop),))
+    enter(checkpoint, measured(run, data, checkpoint.preprocess.crop))
 
 
-def enter(checkpoint: Checkpoint, metrics: tuple[Metric, ...]) -> None:
-    """Write the entry of the manifest, for the file as it is."""
-    data = TARGET.read_bytes()
+def enter(checkpoint: Checkpoint, metric: Metric) -> None:
+    """Write the entry of the manifest; digest and size are the run's, whose file was copied."""
     (file,) = checkpoint.files
-    file = replace(
-        file,
-        path=TARGET,
-        digest=Digest(sha256(data).hexdigest()),
-        size=len(data),
-        seen=date.today().isoformat(),
-    )
     entry = checkpoint_dict(
         replace(
             checkpoint,
             publisher="senet",
-            files=(file,),
-            metrics=metrics,
+            files=(replace(file, path=TARGET, seen=date.today().isoformat()),),
+            metrics=(metric,),
             licence=LICENCE,
             sources=(PAGE, ORIGIN),
         )
@@ -75,10 +65,9 @@ def enter(checkpoint: Checkpoint, metrics: tuple[Metric, ...]) -> None:
     manifest_file.write(manifest)
 
 
-def measured(data: Path, size: int) -> Metric:
-    """Accuracy of what is in the package now."""
+def measured(run: Path, data: Path, size: int) -> Metric:
     command = [sys.executable, "-m", "senet_cli", "evaluate", str(data)]
-    command += ["-m", BUNDLED_MODEL, "--format", "json", "--quiet"]
+    command += ["-m", str(run), "--format", "json", "--quiet"]
     report: dict[str, Any] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     return Metric("cifar-10 as JPEG", report["top1"]["percent"], None, size, PAGE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -175,7 +176,7 @@ def test_it_is_listed_described_verified_and_needs_no_download(senet: Senet) -> 
     assert row["cached"] is True
     assert row["digest"] == "full"
     assert row["bytes"] <= 4_000_000
-    assert "MIT" in senet("info", BUNDLED_MODEL).stdout
+    assert re.search(r"^licence +MIT$", senet("info", BUNDLED_MODEL).stdout, re.MULTILINE)
     done = senet("verify", BUNDLED_MODEL)
     assert done.stdout.startswith(f"{BUNDLED_MODEL}\tok\t")
     done = senet("download", BUNDLED_MODEL, env=OFFLINE)

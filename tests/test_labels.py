@@ -10,6 +10,7 @@ import pytest
 from senet_cli.errors import UsageError
 from senet_cli.labels import LabelSet, labels_for_classes, load_labels, numbered_labels
 from senet_cli.manifest import load_manifest
+from senet_cli.settings import BUNDLED_MODEL
 from senet_cli.truth import match_classes
 
 SIZES = {"imagenet-1k": 1000, "imagenet-12k": 11821, "cifar-10": 10, "cifar-100": 100}
@@ -115,7 +116,7 @@ def test_unknown_names_get_the_closest_synonym() -> None:
 
 def test_a_checkpoint_without_names_gets_indices() -> None:
     manifest = load_manifest()
-    checkpoint = replace(manifest.checkpoint("seresnet32-cifar10.senet"), labels="none")
+    checkpoint = replace(manifest.checkpoint(BUNDLED_MODEL), labels="none")
     assert manifest.labels_of(checkpoint) == numbered_labels(10)
     architecture = replace(checkpoint.architecture, labels="none")
     assert manifest.labels_of(architecture) == numbered_labels(architecture.spec.classes)

@@ -24,7 +24,9 @@ from senet_cli.manifest.lookup import bundled_manifest, load_manifest
 from senet_cli.settings import BUNDLED_MODEL
 assert len(load_manifest().checkpoints) == 121, "checkpoints"
 assert len(load_labels("imagenet-1k")) == 1000, "labels"
-assert load_manifest().checkpoint(BUNDLED_MODEL).files[0].path.is_file(), "bundled model"
+bundled = load_manifest().checkpoint(BUNDLED_MODEL).files[0].path
+assert bundled.is_file(), "bundled model"
+assert "LEEYEONSU" in bundled.with_suffix(".LICENSE").read_text(), "its licence"
 print(senet_cli.__file__, bundled_manifest(), sep="\\n")
 """
 
