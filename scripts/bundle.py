@@ -34,12 +34,12 @@ RECORDS = manifest_file.PROJECT / "docs" / "bundled-model"
 
 def main(run: Path, data: Path) -> None:
     checkpoint, _ = find_checkpoint(str(run))
+    weights = (run / "model.safetensors").read_bytes()
+    if len(weights) > MOST_BYTES:
+        sys.exit(f"{run} has weights of {len(weights):,} bytes; at most {MOST_BYTES:,} come with senet")
     for folder in (DATA, RECORDS):
         folder.mkdir(parents=True, exist_ok=True)
-    weights = (run / "model.safetensors").read_bytes()
     write_atomically(TARGET, weights, shared=True)  # others may have the old one mapped
-    if TARGET.stat().st_size > MOST_BYTES:
-        sys.exit(f"{TARGET.name} has {TARGET.stat().st_size:,} bytes; at most {MOST_BYTES:,} come with senet")
     for name in ("log.csv", "curves.png", "recipe.json"):
         if (run / name).exists():
             shutil.copyfile(run / name, RECORDS / name)

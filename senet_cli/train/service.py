@@ -243,7 +243,7 @@ class _Run:
             self._trainer.network.load_state_dict(state.network)
             self._trainer.optimiser.load_state_dict(state.optimiser)
             self._log = state.log
-        self._folder.save_recipe(asked, sys.argv, self._data.held_back)
+        self._folder.save_recipe(asked, ["senet", *sys.argv[1:]], self._data.held_back)
         first = len(self._log) + 1
         classes = len(self._labels)
         self._notices.prepared(len(self._train), len(self._held_back), classes, first)

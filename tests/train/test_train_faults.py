@@ -173,7 +173,7 @@ def test_others_may_read_a_run(learned: Path) -> None:
 
 def test_the_recipe_is_kept(learned: Path) -> None:
     recipe = json.loads((learned / "recipe.json").read_text())
-    assert recipe["command"][1:2] == ["train"]
+    assert recipe["command"][:2] == ["senet", "train"]
     assert (recipe["epochs"], recipe["batch_size"], recipe["seed"]) == (6, 16, 0)
 
 
