@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from senet_cli.manifest import load_manifest
+from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.settings import BUNDLED_MODEL
 
 GROUPS = {

@@ -17,9 +17,9 @@ from typing import Any
 
 import manifest_file
 
-from senet_cli.manifest import Checkpoint, Licence, find_checkpoint
-from senet_cli.manifest.entries import Metric
-from senet_cli.manifest.write import checkpoint_dict
+from senet_cli.catalogue.entries import Checkpoint, Licence, Metric
+from senet_cli.catalogue.lookup import find_checkpoint
+from senet_cli.catalogue.write import checkpoint_dict
 from senet_cli.settings import BUNDLED_MODEL
 from senet_cli.store.files import write_atomically
 

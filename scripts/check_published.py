@@ -22,9 +22,10 @@ from typing import Any
 import manifest_file
 
 from senet_cli import Classifier
-from senet_cli.classifier import Model
+from senet_cli.catalogue.entries import Checkpoint
+from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.errors import SenetError
-from senet_cli.manifest import Checkpoint, load_manifest
+from senet_cli.inference.classifier import Model
 from senet_cli.settings import Settings
 from senet_cli.store.cache import Cache
 from senet_cli.store.fetch import Fetcher

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from manifest_file import PROJECT
 
-from senet_cli.describe import checkpoint_summary, preprocess_in_words, sizes_in_words, structure_in_words
-from senet_cli.manifest import Checkpoint, Digest, Manifest, load_manifest
-from senet_cli.manifest.entries import MemberDigest
+from senet_cli.catalogue.entries import Checkpoint, Digest, MemberDigest
+from senet_cli.catalogue.lookup import Manifest, load_manifest
+from senet_cli.catalogue.traits import preprocess_in_words, sizes_in_words, structure_in_words
+from senet_cli.tasks.list_models import checkpoint_summary
 
 PAGE = PROJECT / "docs" / "checkpoints.md"
 NOT_INCLUDED = Path(__file__).parent / "not_included.json"

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from senet_cli.labels import load_labels
+from senet_cli.catalogue.labels import load_labels
 
 CLASSES = load_labels("cifar-10").labels
 

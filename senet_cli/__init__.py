@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from senet_cli.api import create_model, list_models
-    from senet_cli.classifier import Classifier
-    from senet_cli.models.named import SEResNet, SEResNeXt
-    from senet_cli.models.parts import SqueezeExcitation
-    from senet_cli.records import Prediction
+    from senet_cli.inference.classifier import Classifier
+    from senet_cli.inference.records import Prediction
+    from senet_cli.nets.named import SEResNet, SEResNeXt
+    from senet_cli.nets.parts import SqueezeExcitation
+    from senet_cli.tasks.networks import create_model, list_models
 
 __all__ = [
     "Classifier",
@@ -26,13 +26,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Classifier": "senet_cli.classifier",
-    "Prediction": "senet_cli.records",
-    "SEResNeXt": "senet_cli.models.named",
-    "SEResNet": "senet_cli.models.named",
-    "SqueezeExcitation": "senet_cli.models.parts",
-    "create_model": "senet_cli.api",
-    "list_models": "senet_cli.api",
+    "Classifier": "senet_cli.inference.classifier",
+    "Prediction": "senet_cli.inference.records",
+    "SEResNeXt": "senet_cli.nets.named",
+    "SEResNet": "senet_cli.nets.named",
+    "SqueezeExcitation": "senet_cli.nets.parts",
+    "create_model": "senet_cli.tasks.networks",
+    "list_models": "senet_cli.tasks.networks",
 }
 
 

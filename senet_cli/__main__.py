@@ -27,7 +27,7 @@ def main() -> NoReturn:
 
 def _app() -> None:
     from senet_cli.cli.app import app
-    from senet_cli.writers.stream import checked_stdout
+    from senet_cli.output.stream import checked_stdout
 
     sys.stdout = checked_stdout(sys.stdout)
     app()

@@ -173,9 +173,9 @@ def own_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network with random weights."""
     import torch
 
-    from senet_cli.manifest import load_manifest
-    from senet_cli.models.layouts import LEEYEONSU
-    from senet_cli.models.network import build_network
+    from senet_cli.catalogue.lookup import load_manifest
+    from senet_cli.nets.network import build_network
+    from senet_cli.weights.layouts import LEEYEONSU
 
     torch.manual_seed(0)
     state = build_network(load_manifest().architecture(CIFAR_NET).spec).state_dict()

@@ -11,8 +11,8 @@ import pytest
 
 import senet_cli
 from senet_cli import list_models
-from senet_cli.manifest.lookup import bundled_manifest
-from tests.cifar import NAMES
+from senet_cli.catalogue.lookup import bundled_manifest
+from tests.datasets.cifar import NAMES
 
 
 def test_list_models_names_every_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

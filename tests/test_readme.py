@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.cli.app import app
 from senet_cli.errors import ExitCode
 from senet_cli.images.decode import FORMATS
-from senet_cli.manifest import load_manifest
-from senet_cli.models.layouts import WRITABLE
+from senet_cli.weights.layouts import WRITABLE
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -38,8 +38,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     import torch
 
-    from senet_cli.models.layouts import CADENE
-    from senet_cli.models.network import build_network
+    from senet_cli.nets.network import build_network
+    from senet_cli.weights.layouts import CADENE
 
     folder = tmp_path_factory.mktemp("reader")
     (folder / "photos" / "more").mkdir(parents=True)

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from senet_cli.lazy import Lazy
+from senet_cli.catalogue.lazy_mapping import Lazy
 
 
 class _Place(NamedTuple):

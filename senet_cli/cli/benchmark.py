@@ -13,14 +13,14 @@ import typer
 
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import mute_native_code, note
-from senet_cli.cli.downloads import DownloadNotices
-from senet_cli.engines.base import PRECISIONS, Precision, check_device
+from senet_cli.cli.download_progress import DownloadNotices
 from senet_cli.errors import UsageError
-from senet_cli.writers.base import open_output
-from senet_cli.writers.text import columns, encodable_json, printable
+from senet_cli.inference.engines.base import PRECISIONS, Precision, check_device
+from senet_cli.output.base import open_output
+from senet_cli.output.text import columns, encodable_json, printable
 
 if TYPE_CHECKING:
-    from senet_cli.benchmark.service import Row
+    from senet_cli.tasks.benchmark.service import Row
 
 EPILOG = """Examples:
 
@@ -84,8 +84,8 @@ def benchmark(
     settings = opt.settings(manifest, offline=offline)
     mute_native_code()
 
-    from senet_cli.benchmark.service import BenchmarkRequest, machine
-    from senet_cli.benchmark.service import benchmark as run
+    from senet_cli.tasks.benchmark.service import BenchmarkRequest, machine
+    from senet_cli.tasks.benchmark.service import benchmark as run
 
     request = BenchmarkRequest(
         tuple(dict.fromkeys(names)),

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
+from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import megabytes, note
 from senet_cli.errors import UsageError
-from senet_cli.manifest import load_manifest
+from senet_cli.output.base import open_output
 from senet_cli.store.cache import Cache
-from senet_cli.store.converted import ConvertedStore
-from senet_cli.store.models import ImportedModels
-from senet_cli.writers.base import open_output
+from senet_cli.store.conversions import ConvertedStore
+from senet_cli.store.model_folders import ImportedModels
 
 app = typer.Typer(
     name="cache",

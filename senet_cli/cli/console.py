@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from senet_cli.errors import SenetError
-from senet_cli.writers.text import printable
+from senet_cli.output.text import printable
 
 _STYLES = {"red": "31", "yellow": "33", "green": "32", "dim": "2"}
 

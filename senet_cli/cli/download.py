@@ -9,14 +9,15 @@ from typing import Annotated
 
 import typer
 
+from senet_cli.catalogue.entries import Checkpoint
+from senet_cli.catalogue.lookup import Manifest, load_manifest
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import complain, note, say
-from senet_cli.cli.downloads import DownloadNotices
+from senet_cli.cli.download_progress import DownloadNotices
 from senet_cli.errors import CheckpointError, DigestError, SenetError, UsageError
-from senet_cli.manifest import Checkpoint, Manifest, load_manifest
+from senet_cli.output.base import Output, open_output
 from senet_cli.store.cache import Cache
 from senet_cli.store.notices import Installed
-from senet_cli.writers.base import Output, open_output
 
 
 def download(

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from senet_cli.catalogue.entries import OWN_RUN
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import mute_native_code, note, say
-from senet_cli.cli.downloads import DownloadNotices
+from senet_cli.cli.download_progress import DownloadNotices
 from senet_cli.cli.loading import load_classifier
 from senet_cli.cli.progress import image_progress
-from senet_cli.engines.base import check_device
 from senet_cli.errors import DiskError, ExitCode, UsageError
-from senet_cli.manifest.entries import OWN_RUN
-from senet_cli.writers.base import open_output
-from senet_cli.writers.text import encodable_json, printable
+from senet_cli.inference.engines.base import check_device
+from senet_cli.output.base import open_output
+from senet_cli.output.text import encodable_json, printable
 
 if TYPE_CHECKING:
-    from senet_cli.classifier import Model
-    from senet_cli.evaluate import Evaluation
-    from senet_cli.records import ImageFailure
+    from senet_cli.inference.classifier import Model
+    from senet_cli.inference.records import ImageFailure
+    from senet_cli.tasks.evaluate import Evaluation
 
 EPILOG = """Examples:
 
@@ -89,12 +89,12 @@ def evaluate(
     settings = opt.settings(manifest, offline=offline)
     mute_native_code()
 
-    from senet_cli.classifier import find_model
-    from senet_cli.datasets import HeldBack, inner, unpacked
-    from senet_cli.evaluate import evaluate as run
-    from senet_cli.pipeline import RunOptions
-    from senet_cli.runtime import resolve_runtime
-    from senet_cli.truth import match_classes, read_labelled
+    from senet_cli.datasets.folders import HeldBack, inner, unpacked
+    from senet_cli.datasets.ground_truth import match_classes, read_labelled
+    from senet_cli.inference.classifier import find_model
+    from senet_cli.inference.pipeline import RunOptions
+    from senet_cli.inference.runtime import resolve_runtime
+    from senet_cli.tasks.evaluate import evaluate as run
 
     _check_picture(confusion)
     runtime = resolve_runtime(engine, device, precision)
@@ -140,7 +140,7 @@ def _check_picture(path: Path | None) -> None:
 
 
 def _draw(result: Evaluation, path: Path) -> None:
-    from senet_cli.pictures import draw_confusion
+    from senet_cli.output.pictures import draw_confusion
     from senet_cli.store.files import write_atomically
 
     labels = [entry.label for entry in result.classes]
@@ -152,7 +152,7 @@ def _draw(result: Evaluation, path: Path) -> None:
 
 
 def _json(result: Evaluation, model: Model) -> str:
-    from senet_cli.evaluate import as_dict
+    from senet_cli.tasks.evaluate import as_dict
 
     published: dict[str, Any] | None = asdict(model.metric) if model.metric else None
     facts = as_dict(result, model.preprocess.crop, published)
@@ -161,7 +161,7 @@ def _json(result: Evaluation, model: Model) -> str:
 
 def _top5(result: Evaluation) -> list[str]:
     """Nothing where five classes are all that the model knows."""
-    from senet_cli.evaluate import TOP
+    from senet_cli.tasks.evaluate import TOP
 
     if result.model_classes <= TOP:
         return []

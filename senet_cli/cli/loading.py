@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from senet_cli.cli.console import note
 
 if TYPE_CHECKING:
-    from senet_cli.classifier import Classifier, Model
-    from senet_cli.runtime import Runtime
+    from senet_cli.inference.classifier import Classifier, Model
+    from senet_cli.inference.runtime import Runtime
     from senet_cli.settings import Settings
 
 
@@ -17,7 +17,7 @@ def load_classifier(
     model: Model, runtime: Runtime, settings: Settings, *, verbose: bool = False
 ) -> Classifier:
     """The classifier of a model; Pillow is imported while the network is compiled."""
-    from senet_cli.classifier import Classifier
+    from senet_cli.inference.classifier import Classifier
 
     pillow = threading.Thread(target=_prepare_decoders, name="pillow", daemon=True)
     pillow.start()

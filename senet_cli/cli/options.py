@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from senet_cli.engines.base import EngineRequest, Precision
+from senet_cli.catalogue.input_size import MAX_SIZE, InputSize, Recipe
+from senet_cli.catalogue.lookup import Manifest, load_manifest
 from senet_cli.errors import SenetError
-from senet_cli.manifest import Manifest, load_manifest
-from senet_cli.manifest.sizes import MAX_SIZE, InputSize, Recipe
+from senet_cli.inference.engines.base import EngineRequest, Precision
 from senet_cli.settings import Settings
 
 _MAX_DIGITS = 9
@@ -59,7 +59,7 @@ def complete_architecture(incomplete: str) -> list[str]:
 
 def complete_imported(incomplete: str) -> list[str]:
     """Names of imported models for the shell's completion."""
-    from senet_cli.store.models import ImportedModels
+    from senet_cli.store.model_folders import ImportedModels
 
     try:
         names = ImportedModels.from_settings(Settings.from_environment()).names()

@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from senet_cli.catalogue.input_size import USUAL_SIZE, InputSize
+from senet_cli.catalogue.traits import preprocess_in_words
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code, note, say
-from senet_cli.cli.downloads import DownloadNotices
+from senet_cli.cli.download_progress import DownloadNotices
 from senet_cli.cli.loading import load_classifier
 from senet_cli.cli.results import ResultRun
-from senet_cli.describe import preprocess_in_words
-from senet_cli.engines.base import check_device
 from senet_cli.errors import NothingToClassifyError, UsageError
 from senet_cli.images.sources import Source, SourceRequest
-from senet_cli.manifest.sizes import USUAL_SIZE, InputSize
+from senet_cli.inference.engines.base import check_device
+from senet_cli.output.base import FORMATS, Format, Writer, open_output
+from senet_cli.output.choose import make_writer
 from senet_cli.settings import DEFAULT_MODEL, Settings
-from senet_cli.writers.base import FORMATS, Format, Writer, open_output
-from senet_cli.writers.choose import make_writer
 
 if TYPE_CHECKING:
-    from senet_cli.classifier import Model
-    from senet_cli.runtime import Runtime
+    from senet_cli.inference.classifier import Model
+    from senet_cli.inference.runtime import Runtime
 
 
 EPILOG = """Examples:
@@ -136,13 +136,16 @@ def predict(
         mute_native_code()
     settings = opt.settings(manifest, offline=offline)
 
-    from senet_cli.runtime import resolve_runtime
+    from senet_cli.inference.runtime import resolve_runtime
 
     runtime = resolve_runtime(engine, device, precision, latency=request.single)
     found = chosen.find(settings, DownloadNotices(quiet=quiet), runtime)
     classifier = load_classifier(found, runtime, settings, verbose=verbose)
 
-    from senet_cli.pipeline import RunOptions, classify  # after Pillow, which it imports, was imported
+    from senet_cli.inference.pipeline import (  # after Pillow, which it imports, was imported
+        RunOptions,
+        classify,
+    )
 
     options = RunOptions(
         top_k=top_k,
@@ -177,8 +180,8 @@ class _ModelChoice:
     size: InputSize
 
     def find(self, settings: Settings, notices: DownloadNotices, runtime: Runtime) -> Model:
-        from senet_cli.classifier import find_default_model, find_model, own_model
-        from senet_cli.manifest import load_manifest
+        from senet_cli.catalogue.lookup import load_manifest
+        from senet_cli.inference.classifier import find_default_model, find_model, own_model
 
         if self.weights is not None and self.arch is not None:
             manifest = load_manifest(settings.manifest, settings.models)

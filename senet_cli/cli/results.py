@@ -10,8 +10,8 @@ from senet_cli.cli.console import note, say
 from senet_cli.cli.progress import image_progress
 from senet_cli.errors import ExitCode
 from senet_cli.images.sources import Skipped, SourceRequest
-from senet_cli.records import ImageFailure, Record
-from senet_cli.writers.base import Output, Writer
+from senet_cli.inference.records import ImageFailure, Record
+from senet_cli.output.base import Output, Writer
 
 
 class ResultRun:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import mute_native_code, note, say
-from senet_cli.cli.downloads import DownloadNotices
+from senet_cli.cli.download_progress import DownloadNotices
 from senet_cli.cli.progress import epoch_progress
-from senet_cli.engines.base import check_device, resolve_device
 from senet_cli.errors import UsageError
-from senet_cli.manifest import load_manifest
-from senet_cli.writers.base import open_output
+from senet_cli.inference.engines.base import check_device, resolve_device
+from senet_cli.output.base import open_output
 
 if TYPE_CHECKING:
-    from senet_cli.train.loop import Epoch
+    from senet_cli.tasks.train.loop import Epoch
 
 EPILOG = """Examples:
 
@@ -131,12 +131,12 @@ def train(
     workers = opt.decoding_threads(jobs)
     settings = opt.settings(manifest, offline=offline)
 
-    from senet_cli.engines.torch import device_facts
     from senet_cli.images.decode import silence_decoders
-    from senet_cli.train.loop import calculates_bf16
-    from senet_cli.train.recipe import Recipe, usual_rate
-    from senet_cli.train.service import TrainRequest
-    from senet_cli.train.service import train as run
+    from senet_cli.inference.engines.torch import device_facts
+    from senet_cli.tasks.train.loop import calculates_bf16
+    from senet_cli.tasks.train.recipe import Recipe, usual_rate
+    from senet_cli.tasks.train.service import TrainRequest
+    from senet_cli.tasks.train.service import train as run
 
     mute_native_code()
     silence_decoders()

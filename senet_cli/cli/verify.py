@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
+from senet_cli.catalogue.lookup import find_checkpoint, load_manifest
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import complain
 from senet_cli.errors import CheckpointError, DigestError, ExitCode
-from senet_cli.manifest import find_checkpoint, load_manifest
+from senet_cli.output.base import open_output
 from senet_cli.store.cache import Cache
-from senet_cli.writers.base import open_output
 
 
 def verify(

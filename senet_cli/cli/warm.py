@@ -6,8 +6,8 @@ from contextlib import closing
 
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import mute_native_code, note
-from senet_cli.cli.downloads import DownloadNotices
-from senet_cli.writers.base import open_output
+from senet_cli.cli.download_progress import DownloadNotices
+from senet_cli.output.base import open_output
 
 EPILOG = """Example:
 
@@ -30,8 +30,8 @@ def warm(
     size = opt.input_size(image_size, recipe)
     settings = opt.settings(manifest, offline=offline)
     mute_native_code()
-    from senet_cli.classifier import find_model
-    from senet_cli.runtime import convert, resolve_runtime
+    from senet_cli.inference.classifier import find_model
+    from senet_cli.inference.runtime import convert, resolve_runtime
 
     runtime = resolve_runtime("openvino", "cpu", "fp32")
     with open_output(None) as out, closing(DownloadNotices(quiet=quiet)) as notices:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from senet_cli.manifest.entries import Preprocess
+from senet_cli.catalogue.entries import Preprocess
 
 RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,

@@ -19,10 +19,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senet_cli import archives
+from senet_cli.catalogue.entries import SUFFIXES, Checkpoint, CheckpointFile, EntryName, MemberDigest
 from senet_cli.errors import CheckpointError, DigestError, DiskError
-from senet_cli.manifest.entries import SUFFIXES, Checkpoint, CheckpointFile, EntryName, MemberDigest
 from senet_cli.settings import Settings
+from senet_cli.store import archives
 from senet_cli.store.files import sha256_of, sync_folder, write_atomically
 from senet_cli.store.locks import advisory_lock
 from senet_cli.store.notices import Installed, Notices

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from senet_cli.catalogue.entries import Checkpoint, CheckpointFile
 from senet_cli.errors import CheckpointError, DigestError, DiskError, NetworkError, SenetError
-from senet_cli.manifest.entries import Checkpoint, CheckpointFile
 from senet_cli.store.cache import Cache
 from senet_cli.store.notices import Installed, Notices
 from senet_cli.store.partial import Origin, Partial, claimed

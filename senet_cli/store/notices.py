@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from senet_cli.catalogue.entries import CheckpointFile
 from senet_cli.errors import SenetError
-from senet_cli.manifest.entries import CheckpointFile
 
 
 @dataclass(frozen=True, slots=True)

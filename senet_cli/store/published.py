@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from senet_cli import archives
+from senet_cli.catalogue.entries import CheckpointFile, MemberDigest
 from senet_cli.errors import CheckpointError, DigestError
-from senet_cli.manifest.entries import CheckpointFile, MemberDigest
+from senet_cli.store import archives
 
 _NOTHING_INSTALLED = (
     "Nothing was installed. The file is damaged or was replaced; get it elsewhere and use --from FILE."

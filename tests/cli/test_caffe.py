@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.images.preprocess import to_pixels
-from senet_cli.manifest import load_manifest
 from tests.conftest import Senet
 from tests.oracles.caffe import layers_of, opencv_logits, random_weights, write_caffemodel
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from senet_cli.manifest import load_manifest
+from senet_cli.catalogue.lookup import load_manifest
 from tests.cli.commands import completions, manifest_with, script
 from tests.conftest import Senet
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from senet_cli.manifest import load_manifest
+from senet_cli.catalogue.lookup import load_manifest
 from tests.cli.commands import imported
 
 COMPLETING = {"_SENET_COMPLETE": "complete_bash", "COMP_WORDS": "senet info sere", "COMP_CWORD": "2"}
@@ -59,8 +59,8 @@ def test_prediction_imports_torch_but_not_torchvision(tmp_path: Path) -> None:
     import torch
     from PIL import Image
 
-    from senet_cli.models.layouts import LEEYEONSU
-    from senet_cli.models.network import build_network
+    from senet_cli.nets.network import build_network
+    from senet_cli.weights.layouts import LEEYEONSU
 
     key = "seresnet32-cifar-leeyeonsu"
     state = build_network(load_manifest().architecture(key).spec).state_dict()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from senet_cli.manifest import load_manifest
+from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.settings import BUNDLED_MODEL
 from tests.cli.commands import CUTMIX, manifest_with
 from tests.conftest import Senet

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from senet_cli.models.layouts import CADENE, TIMM
+from senet_cli.weights.layouts import CADENE, TIMM
 from tests.cli.commands import completions, imported
 from tests.conftest import Senet
-from tests.importing.worlds import KEY, manifest_with, published, tiny_file, weights_file
+from tests.tasks.import_weights.worlds import KEY, manifest_with, published, tiny_file, weights_file
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PHOTOS = [EXAMPLES / "airplane.jpg", EXAMPLES / "ship.jpg"]

@@ -7,13 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from senet_cli.cli.listing import short, table
-from senet_cli.describe import Summary, checkpoint_summary
+from senet_cli.catalogue.labels import load_labels
+from senet_cli.catalogue.lookup import load_manifest
+from senet_cli.cli.models_table import short, table
 from senet_cli.errors import UsageError
-from senet_cli.labels import load_labels
-from senet_cli.manifest import load_manifest
-from senet_cli.selection import Selection, SortKey
 from senet_cli.settings import BUNDLED_MODEL
+from senet_cli.tasks.list_models import Selection, SortKey, Summary, checkpoint_summary
 from tests.conftest import Senet
 
 MANIFEST = load_manifest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from senet_cli.architectures import Block, InceptionSpec, PreActivation, Spec
+from senet_cli.specs import Block, InceptionSpec, PreActivation, Spec
 
 T = TypeVar("T")
 

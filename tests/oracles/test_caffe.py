@@ -13,11 +13,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from senet_cli.architectures import ArchSpec, Conv, InceptionSpec, Spec
-from senet_cli.manifest import Checkpoint, load_manifest
-from senet_cli.models.checkpoint import load_network, read_tensors
-from senet_cli.models.layouts import find_layout
-from senet_cli.models.network import SENetwork
+from senet_cli.catalogue.entries import Checkpoint
+from senet_cli.catalogue.lookup import load_manifest
+from senet_cli.nets.network import SENetwork
+from senet_cli.specs import ArchSpec, Conv, InceptionSpec, Spec
+from senet_cli.weights.layouts import find_layout
+from senet_cli.weights.read import load_network, read_tensors
 from tests.oracles.caffe import (
     NETWORKS,
     Layer,

@@ -14,17 +14,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from senet_cli.architectures import (
-    AntiAliasedBottleneck,
-    ArchSpec,
-    PoollessStem,
-)
-from senet_cli.engines.torch import TorchEngine
-from senet_cli.manifest import Checkpoint, CheckpointFile, Preprocess, load_manifest
-from senet_cli.models.checkpoint import load_network
-from senet_cli.models.layouts import find_layout
-from senet_cli.models.network import SENetwork
+from senet_cli.catalogue.entries import Checkpoint, CheckpointFile, Preprocess
+from senet_cli.catalogue.lookup import load_manifest
+from senet_cli.inference.engines.torch import TorchEngine
+from senet_cli.nets.network import SENetwork
 from senet_cli.settings import BUNDLED_MODEL
+from senet_cli.specs import AntiAliasedBottleneck, ArchSpec, PoollessStem
+from senet_cli.weights.layouts import find_layout
+from senet_cli.weights.read import load_network
 from tests.oracles.nets import (
     Judge,
     assert_same,

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from senet_cli import SqueezeExcitation
-from senet_cli.architectures import SqueezeExcite
+from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.errors import CheckpointError
-from senet_cli.manifest import load_manifest
-from senet_cli.models.checkpoint import load_network
-from senet_cli.models.layouts import find_layout
+from senet_cli.specs import SqueezeExcite
+from senet_cli.weights.layouts import find_layout
+from senet_cli.weights.read import load_network
 from tests.oracles.nets import (
     Judge,
     assert_same,

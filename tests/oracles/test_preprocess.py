@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision import transforms
 
-from senet_cli.architectures import ArchSpec, BasicBlock, ConvStem, Shortcut, SqueezeExcite
-from senet_cli.engines.torch import TorchEngine
+from senet_cli.catalogue.entries import Preprocess
+from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.images import preprocess as module
 from senet_cli.images.preprocess import to_pixels
-from senet_cli.manifest import Preprocess, load_manifest
-from senet_cli.models.network import SENetwork
+from senet_cli.inference.engines.torch import TorchEngine
+from senet_cli.nets.network import SENetwork
+from senet_cli.specs import ArchSpec, BasicBlock, ConvStem, Shortcut, SqueezeExcite
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 MANIFEST = load_manifest()

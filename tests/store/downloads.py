@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from senet_cli.manifest import load_manifest
-from senet_cli.manifest.entries import Checkpoint
+from senet_cli.catalogue.entries import Checkpoint
+from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.settings import Settings
 
 PAYLOAD = random.Random(0).randbytes(300_000)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from senet_cli import archives
+from senet_cli.catalogue.entries import Checkpoint
 from senet_cli.errors import CheckpointError, DigestError, ExitCode
-from senet_cli.manifest import Checkpoint
+from senet_cli.store import archives
 from senet_cli.store.cache import Cache
 from senet_cli.store.install import import_file
 from senet_cli.store.notices import Silence

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.errors import DigestError
-from senet_cli.manifest import load_manifest
 from senet_cli.store.cache import Cache
 from senet_cli.store.fetch import Fetcher
 from senet_cli.store.notices import Silence
@@ -148,7 +148,7 @@ def test_a_length_that_differs_is_refused_before_the_first_byte(
 def test_an_unpublished_size_has_a_cap(
     server: FaultServer, publish: Publish, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("senet_cli.manifest.entries.MAX_BYTES", 100_000)
+    monkeypatch.setattr("senet_cli.catalogue.entries.MAX_BYTES", 100_000)
     publish(tiny=[file_entry(server.url("/tiny.pth"), bytes=None)])
     for framing in ("length", "close"):
         server.files["/tiny.pth"] = Behaviour(PAYLOAD, framing=framing)
@@ -252,8 +252,8 @@ def seresnet101() -> bytes:
     """A random SE-ResNet-101 as Cadene's file would hold it."""
     import torch
 
-    from senet_cli.models.layouts import CADENE
-    from senet_cli.models.network import build_network
+    from senet_cli.nets.network import build_network
+    from senet_cli.weights.layouts import CADENE
 
     torch.manual_seed(0)
     network = build_network(load_manifest().architecture("seresnet101-caffe").spec)

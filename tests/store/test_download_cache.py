@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from senet_cli.manifest import load_manifest
+from senet_cli.catalogue.lookup import load_manifest
 from tests.conftest import Senet
 from tests.faultserver import Behaviour, FaultServer, flipped
 from tests.store.downloads import PAYLOAD, Publish, contents, file_entry, installed, sha256

@@ -196,7 +196,7 @@ def test_wrong_length_is_refused(server: FaultServer, root: Path, tmp_path: Path
 def test_unpublished_size_has_a_limit(
     server: FaultServer, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("senet_cli.manifest.entries.MAX_BYTES", 200_000)
+    monkeypatch.setattr("senet_cli.catalogue.entries.MAX_BYTES", 200_000)
     server.files |= {"/a.pth": GOOD, "/b.pth": Behaviour(PAYLOAD, framing="close")}
     checkpoint = published(tmp_path, server.url("/a.pth"), server.url("/b.pth"), bytes=None)
     outcome = download(checkpoint, root)

@@ -12,10 +12,10 @@ from pathlib import Path
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from senet_cli.catalogue.entries import Checkpoint
+from senet_cli.catalogue.fields import Fields
+from senet_cli.catalogue.lookup import load_manifest, parse_manifest
 from senet_cli.errors import ManifestError, SenetError
-from senet_cli.manifest import Checkpoint
-from senet_cli.manifest.fields import Fields
-from senet_cli.manifest.lookup import load_manifest, parse_manifest
 from senet_cli.store.cache import Cache
 from senet_cli.store.fetch import Fetcher
 from senet_cli.store.notices import Silence

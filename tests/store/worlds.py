@@ -19,9 +19,10 @@ from types import TracebackType
 from typing import Any
 
 from senet_cli.__main__ import run
+from senet_cli.catalogue.entries import Checkpoint
+from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.cli.download import _present
-from senet_cli.cli.downloads import DownloadNotices
-from senet_cli.manifest import Checkpoint, load_manifest
+from senet_cli.cli.download_progress import DownloadNotices
 from senet_cli.store import partial
 from senet_cli.store.cache import Cache
 from senet_cli.store.fetch import Fetcher, World

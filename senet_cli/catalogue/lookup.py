@@ -1,0 +1,311 @@
+"""Finding entries: by name, by alias, by family; and something close where there is none."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from senet_cli.catalogue.entries import Architecture, Checkpoint
+from senet_cli.catalogue.fields import Fields, read_json
+from senet_cli.catalogue.labels import NO_NAME, LabelSet, load_labels, numbered_labels
+from senet_cli.catalogue.lazy_mapping import Lazy, overlaid
+from senet_cli.catalogue.parse import parse_architecture, parse_checkpoint, parse_label_set, parse_name
+from senet_cli.errors import ManifestError, SenetError, UnknownModelError
+
+SCHEMA = 1
+_FILE_NAME = "weights_manifest.json"
+RUN_FILE = "model.json"
+"""The manifest in the folder of a training run or of an imported model, with one checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All known architectures and checkpoints.
+
+    Args:
+        architectures: by key.
+        checkpoints: by name.
+        defaults: family name -> the checkpoint it stands for.
+        aliases: other names of checkpoints -> their names.
+        label_sets: names of classes that come with this manifest, by name.
+        damaged: imported models that cannot be read, by name, and why; only who asks for one is stopped.
+    """
+
+    architectures: Mapping[str, Architecture]
+    checkpoints: Mapping[str, Checkpoint]
+    defaults: dict[str, str]
+    aliases: dict[str, str] = field(default_factory=dict)
+    label_sets: dict[str, LabelSet] = field(default_factory=dict)
+    damaged: dict[str, SenetError] = field(default_factory=dict)
+
+    def checkpoint(self, name: str) -> Checkpoint:
+        """The checkpoint with this name, alias or family name; upper case does not matter.
+
+        Raises:
+            UnknownModelError: there is none; the hint names the closest.
+            ManifestError, DiskError: it was imported, and what describes it is damaged.
+        """
+        wanted = _plain(name)
+        if wanted in self.damaged:  # never a published model of the same name in its place
+            raise self.damaged[wanted]
+        target = self._targets().get(wanted)
+        if target is None:
+            raise UnknownModelError(f"there is no model `{name}`", self._suggestion(wanted))
+        return self.checkpoints[target]
+
+    def labels(self, name: str) -> LabelSet:
+        """The label set of this name, this manifest's own or one of the package's.
+
+        Raises:
+            ModelError: there is no such label set.
+        """
+        return self.label_sets.get(name) or load_labels(name)
+
+    def labels_of(self, entry: Checkpoint | Architecture) -> LabelSet:
+        """The label set of a checkpoint, or the usual one of an architecture; indices where it has no names.
+
+        Raises:
+            ModelError: as `labels`.
+        """
+        if entry.labels != NO_NAME or NO_NAME in self.label_sets:
+            return self.labels(entry.labels)
+        architecture = entry.architecture if isinstance(entry, Checkpoint) else entry
+        return numbered_labels(architecture.spec.classes)
+
+    def architecture(self, key: str) -> Architecture:
+        """The architecture with this key.
+
+        Raises:
+            UnknownModelError: there is none; the hint names the closest.
+        """
+        if key in self.architectures:
+            return self.architectures[key]
+        close = difflib.get_close_matches(key.lower(), self.architectures, n=3, cutoff=0.5)
+        listed = "`senet list --architectures` shows all."
+        hint = f"Did you mean {_either(close)}? {listed}" if close else listed
+        raise UnknownModelError(f"there is no architecture `{key}`", hint)
+
+    def knows(self, name: str) -> bool:
+        """True if this name stands for a model, one that is damaged included."""
+        return _plain(name) in self._targets() or _plain(name) in self.damaged
+
+    def names(self) -> list[str]:
+        """Names to choose from: the families, then every checkpoint."""
+        return [*self.defaults, *self.checkpoints]
+
+    def published_as(self, sha256: str) -> list[Checkpoint]:
+        """The published checkpoints that a file with this SHA-256 belongs to."""
+        return [
+            checkpoint
+            for checkpoint in self.checkpoints.values()
+            if any(file.urls and file.digest.identifies(sha256) for file in checkpoint.files)
+        ]
+
+    def family_of(self, name: str) -> str | None:
+        """The family name that stands for this checkpoint, if one does."""
+        return next((family for family, target in self.defaults.items() if target == name), None)
+
+    def merged(self, other: Manifest) -> Manifest:
+        """This manifest with the entries of `other` added; every name that `other` uses is then its own."""
+        claimed = {*other._targets()}
+
+        def kept(name: str) -> Checkpoint:
+            checkpoint = self.checkpoints[name]
+            return replace(checkpoint, aliases=tuple(a for a in checkpoint.aliases if a not in claimed))
+
+        names = [name for name in self.checkpoints if name not in claimed]
+        known = overlaid(Lazy(names, kept), other.checkpoints)
+        aliases = {a: name for a, name in self.aliases.items() if not {a, name} & claimed}
+        families = {
+            family: target
+            for family, target in self.defaults.items()
+            if family not in claimed and target in known
+        }
+        return Manifest(
+            overlaid(self.architectures, other.architectures),
+            known,
+            families | other.defaults,
+            aliases | other.aliases,
+            self.label_sets | other.label_sets,
+            self.damaged | other.damaged,
+        )
+
+    def _targets(self) -> dict[str, str]:
+        return self.aliases | {name: name for name in self.checkpoints} | self.defaults
+
+    def _suggestion(self, wanted: str) -> str:
+        close = difflib.get_close_matches(wanted, self._targets(), n=3, cutoff=0.6)
+        listed = "`senet list` shows all models."
+        return f"Did you mean {_either(close)}? {listed}" if close else listed
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower()
+
+
+def _either(names: list[str]) -> str:
+    return " or ".join(f"`{name}`" for name in names)
+
+
+_BUNDLED_FILES = Path(__file__).resolve().parent.parent / "data" / "checkpoints"
+"""The checkpoints that come with the package."""
+
+
+def bundled_manifest() -> Path:
+    """The manifest that came with this installation: inside the package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / _FILE_NAME
+    return inside if inside.exists() else package.parent / _FILE_NAME
+
+
+def load_manifest(extra: Path | None = None, models: Path | None = None) -> Manifest:
+    """The bundled manifest, with imported models and the entries of `extra` added or put in their place.
+
+    Args:
+        extra: a manifest of the user's.
+        models: the folder of imported models.
+
+    Raises:
+        ManifestError: a rule is broken; the message names file, entry and field.
+        DiskError: a file cannot be read.
+    """
+    manifest = _bundled()
+    if models is not None and (paths := imported_files(models)):
+        manifest = manifest.merged(_imported(paths, manifest))
+    if extra is not None:
+        manifest = manifest.merged(parse_manifest(read_json(extra), manifest, extra.absolute().parent))
+    return manifest
+
+
+@functools.cache
+def _bundled() -> Manifest:
+    """What came with this installation. The tests have read the whole of it, so one entry may do here."""
+    return _read_manifest(read_json(bundled_manifest()), None, _BUNDLED_FILES)
+
+
+def imported_files(models: Path) -> list[Path]:
+    """What describes each imported model; a folder that one may not look into holds nothing for us."""
+    try:
+        return sorted(models.glob(f"*/{RUN_FILE}"))
+    except OSError:
+        return []
+
+
+def _imported(paths: list[Path], base: Manifest) -> Manifest:
+    """The models that these files describe; one that is damaged does not keep the others from use.
+
+    Their architectures stay theirs: `--arch` means the same whatever was imported.
+    """
+    checkpoints: dict[str, Checkpoint] = {}
+    aliases: dict[str, str] = {}
+    label_sets: dict[str, LabelSet] = {}
+    damaged: dict[str, SenetError] = {}
+    for path in paths:
+        name = path.parent.name
+        try:
+            if not path.is_file():  # reading a planted pipe would never end
+                raise ManifestError(f"`{path}` is no file")
+            own = parse_manifest(read_json(path), base, path.absolute().parent)
+            if list(own.checkpoints) != [name]:
+                raise ManifestError(f"`{path}` must hold one checkpoint, `{name}`, the name of its folder")
+        except SenetError as error:
+            hint = f"Mend it, import `{name}` again with --force, or `senet import --remove {name}`."
+            damaged[name] = type(error)(error.message, hint)
+        else:
+            checkpoints |= own.checkpoints
+            aliases |= own.aliases
+            label_sets |= own.label_sets
+    return Manifest({}, checkpoints, {}, aliases, label_sets, damaged)
+
+
+def find_checkpoint(
+    name: str, extra: Path | None = None, models: Path | None = None
+) -> tuple[Checkpoint, Manifest]:
+    """The checkpoint of a name, or of the folder of a training run, and the manifest that knows it.
+
+    Raises:
+        UnknownModelError: neither; the hint names the closest.
+        ManifestError, DiskError: as `load_manifest`.
+    """
+    manifest = load_manifest(extra, models)
+    if not manifest.knows(name):
+        run = Path(name) / RUN_FILE
+        if os.path.isfile(run):  # noqa: PTH113 - no error where a name is too long for a path
+            return _only_checkpoint(run, manifest)
+        if os.path.isdir(name):  # noqa: PTH112
+            raise UnknownModelError(
+                f"the folder `{name}` holds no `{RUN_FILE}`", "`senet train` writes one at the end of a run."
+            )
+    return manifest.checkpoint(name), manifest
+
+
+def _only_checkpoint(run: Path, manifest: Manifest) -> tuple[Checkpoint, Manifest]:
+    own = parse_manifest(read_json(run), manifest, run.absolute().parent)
+    if len(own.checkpoints) != 1:
+        raise ManifestError(f"`{run}` holds {len(own.checkpoints)} checkpoints instead of one")
+    return next(iter(own.checkpoints.values())), manifest.merged(own)
+
+
+def parse_manifest(fields: Fields, base: Manifest | None = None, folder: Path = Path()) -> Manifest:
+    """Parse a manifest; its checkpoints and defaults may refer to `base`, its files lie in `folder`.
+
+    Raises:
+        ManifestError: a rule is broken.
+    """
+    read = _read_manifest(fields, base, folder)
+    manifest = replace(read, architectures=dict(read.architectures), checkpoints=dict(read.checkpoints))
+    _check_names(manifest, fields.where)
+    return manifest
+
+
+def _read_manifest(fields: Fields, base: Manifest | None, folder: Path) -> Manifest:
+    """As `parse_manifest`, but what is wrong in an architecture or checkpoint comes out when it is used."""
+    schema = fields.take("schema")
+    if type(schema) is not int or schema != SCHEMA:
+        fields.fail(f"`schema` is not {SCHEMA}, the one that this version of senet reads: update senet")
+    fields.take("$schema", None)
+    networks, files = fields.unread("architectures"), fields.unread("checkpoints")
+    architectures = Lazy(networks, lambda key: parse_architecture(key, networks[key]()))
+    known = overlaid(base.architectures, architectures) if base else architectures
+    checkpoints = Lazy(files, lambda name: parse_checkpoint(name, files[name](), known, folder))
+    labels = fields.unread("label_sets")
+    label_sets = {name: parse_label_set(name, labels[name]()) for name in labels}
+    defaults = _defaults(fields, {*checkpoints, *(base.checkpoints if base else ())})
+    fields.done()
+    aliases = {alias: name for name in files for alias in files[name]().texts("aliases", [])}
+    return Manifest(architectures, checkpoints, defaults, aliases, label_sets)
+
+
+def _defaults(fields: Fields, targets: set[str]) -> dict[str, str]:
+    if "defaults" not in fields:
+        return {}
+    child = fields.child("defaults")
+    defaults: dict[str, str] = {}
+    for family in child.left():
+        target = child.text(family)
+        if target not in targets:
+            child.fail(f"`{family[:80]}` stands for `{target[:80]}`, which is no checkpoint")
+        defaults[parse_name(family, child)] = target
+    return defaults
+
+
+def _check_names(manifest: Manifest, where: str) -> None:
+    """No name may stand for two checkpoints."""
+    taken: dict[str, str] = {name: name for name in manifest.checkpoints}
+    for family, target in manifest.defaults.items():
+        if taken.setdefault(family, target) != target:
+            raise ManifestError(f"{where}: `{family}` is both a checkpoint and a default for `{target}`")
+        if target in manifest.aliases:
+            owner = manifest.aliases[target]
+            raise ManifestError(f"{where}: `{family}` stands for `{target}`, an alias of `{owner}` here")
+    for checkpoint in manifest.checkpoints.values():
+        for alias in checkpoint.aliases:
+            owner = taken.setdefault(alias, checkpoint.name)
+            if owner != checkpoint.name:
+                raise ManifestError(
+                    f"{where}: `{alias}` is an alias of `{checkpoint.name}` and stands for `{owner}` too"
+                )

@@ -1,0 +1,231 @@
+"""From JSON to entries. Every rule about names, addresses and numbers stands here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from senet_cli.catalogue.entries import (
+    SUFFIXES,
+    Architecture,
+    Checkpoint,
+    CheckpointFile,
+    Digest,
+    EntryName,
+    Licence,
+    MemberDigest,
+    Metric,
+    Preprocess,
+)
+from senet_cli.catalogue.fields import Fields
+from senet_cli.catalogue.labels import LabelSet
+from senet_cli.catalogue.structure import parse_structure
+from senet_cli.specs import Spec
+
+_NAME = re.compile(r"[a-z0-9_-]{1,64}(\.[a-z0-9_-]{1,64})?")
+_ALIAS = re.compile(r"[a-z0-9_.-]{1,100}(/[a-z0-9_.-]{1,100})?")
+_FILE = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,100}")
+_HEX = re.compile(r"[0-9a-f]+")
+_WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {
+    f"{device}{number}" for device in ("com", "lpt") for number in range(10)
+}
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_MAX_FILE = 4 * 2**30
+
+
+def is_name(text: str) -> bool:
+    """True for what may name a checkpoint."""
+    return bool(_NAME.fullmatch(text)) and text.partition(".")[0] not in _WINDOWS_DEVICES
+
+
+def parse_name(text: str, fields: Fields, field: str = "") -> EntryName:
+    """A checkpoint's name, safe as part of a file name on every system; `field` is where it stands."""
+    if not is_name(text):
+        where = f"`{field}`: " if field else ""
+        fields.fail(f"{where}`{text[:80]}` is not a name: use a-z, 0-9, `_`, `-` and at most one `.`")
+    return EntryName(text)
+
+
+def parse_architecture(key: str, fields: Fields) -> Architecture:
+    """One value of `architectures`."""
+    parse_name(key, fields)
+    spec = parse_structure(fields)
+    architecture = Architecture(
+        key=key,
+        spec=spec,
+        preprocess=parse_preprocess(fields.child("preprocess")),
+        labels=parse_name(fields.text("labels"), fields, "labels"),
+    )
+    _check_size(architecture.preprocess, spec, fields)
+    fields.done()
+    return architecture
+
+
+def _check_size(preprocess: Preprocess, spec: Spec, fields: Fields) -> None:
+    if problem := spec.size_problem(preprocess.crop):
+        fields.fail(f"`preprocess`: {problem}")
+
+
+def parse_preprocess(fields: Fields) -> Preprocess:
+    """One `preprocess` object."""
+    preprocess = Preprocess(
+        resize=fields.integer("resize", 1, 4096),
+        crop=fields.integer("crop", 1, 4096),
+        interpolation=fields.choice("interpolation", ("bilinear", "bicubic")),
+        mean=fields.triple("mean", 0, 1),
+        std=fields.triple("std", 1e-6, 10),
+    )
+    fields.done()
+    return preprocess
+
+
+def parse_label_set(name: str, fields: Fields) -> LabelSet:
+    """One value of `label_sets`."""
+    parse_name(name, fields)
+    labels = fields.texts("labels")
+    ids = tuple(fields.items("ids", [])) or (None,) * len(labels)
+    if not labels or len(ids) != len(labels):
+        fields.fail("`labels` must hold names, and `ids`, where it is given, as many")
+    if not all(known is None or (isinstance(known, str) and known) for known in ids):
+        fields.fail("`ids` must hold texts, or null where a class has none")
+    fields.done()
+    return LabelSet(name, labels, ids)
+
+
+def parse_checkpoint(
+    name: str, fields: Fields, architectures: Mapping[str, Architecture], folder: Path
+) -> Checkpoint:
+    """One value of `checkpoints`, its architecture looked up; `folder` holds the manifest's own files."""
+    key = fields.text("architecture")
+    if key not in architectures:
+        fields.fail(f"`architecture` is `{key[:80]}`, which `architectures` does not have")
+    architecture = architectures[key]
+    if classes := fields.integer("classes", 1, 1_000_000, None):
+        architecture = replace(architecture, spec=architecture.spec.with_classes(classes))
+    preprocess = parse_preprocess(fields.child("preprocess"))
+    checkpoint = Checkpoint(
+        name=parse_name(name, fields),
+        publisher=fields.text("publisher"),
+        architecture=architecture,
+        labels=parse_name(fields.text("labels", architecture.labels), fields, "labels"),
+        preprocess=preprocess,
+        files=fields.each("files", lambda file: _file(file, folder)),
+        metrics=fields.each("metrics", _metric, []),
+        licence=_licence(fields.child("licence")),
+        aliases=tuple(_alias(text, fields) for text in fields.texts("aliases", [])),
+        sources=fields.texts("sources", []),
+        test_preprocess=_test_preprocess(fields.optional_child("test"), preprocess),
+    )
+    if not checkpoint.files:
+        fields.fail("`files` is empty")
+    _check_size(checkpoint.preprocess, architecture.spec, fields)
+    fields.done()
+    return checkpoint
+
+
+def _test_preprocess(fields: Fields | None, usual: Preprocess) -> Preprocess | None:
+    """The sizes of `test`; everything else is as in `preprocess`."""
+    if fields is None:
+        return None
+    resize, crop = fields.integer("resize", 1, 4096), fields.integer("crop", 1, 4096)
+    fields.done()
+    test = replace(usual, resize=resize, crop=crop)
+    if test.crop == usual.crop:
+        fields.fail("`crop` is that of `preprocess`: accuracies tell the two apart by their size")
+    return test
+
+
+def _alias(text: str, fields: Fields) -> str:
+    if not _ALIAS.fullmatch(text):
+        fields.fail(f"`{text[:80]}` is not an alias: use a-z, 0-9, `_`, `-`, `.` and at most one `/`")
+    return text
+
+
+def _file(fields: Fields, folder: Path) -> CheckpointFile:
+    path = folder / _bare_name(fields, "path") if "path" in fields else None
+    urls = fields.texts("urls", ... if path is None else [])
+    for url in urls:
+        _check_url(url, fields)
+    if not urls and path is None:
+        fields.fail("`urls` is empty")
+    file_format = fields.choice("format", tuple(SUFFIXES))
+    return CheckpointFile(
+        urls=urls,
+        digest=_digest(fields, archive=file_format == "torch-zip"),
+        size=fields.integer("bytes", 1, _MAX_FILE, None),
+        format=file_format,
+        layout=parse_name(fields.text("layout"), fields, "layout"),
+        path=path,
+        seen=_date(fields),
+    )
+
+
+def _bare_name(fields: Fields, field: str) -> str:
+    """The name of a file beside the manifest, or in an archive; it can lead nowhere else."""
+    name = fields.text(field)
+    if not _FILE.fullmatch(name) or name.partition(".")[0] in _WINDOWS_DEVICES:
+        fields.fail(f"`{field}` is `{name[:80]}`; it must be a file's plain name, without folders")
+    return name
+
+
+def _date(fields: Fields) -> str | None:
+    if "seen" not in fields:
+        return None
+    value = fields.text("seen")
+    try:
+        return date.fromisoformat(value).isoformat()
+    except ValueError:
+        fields.fail(f"`seen` is `{value[:80]}`; it must be a date such as 2026-01-31")
+
+
+def _check_url(url: str, fields: Fields) -> None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        fields.fail(f"an address in `urls` is none: {error}")
+    if "@" in parts.netloc:
+        fields.fail("an address in `urls` holds a user name or password")
+    secure = parts.scheme == "https" and host
+    local = parts.scheme == "file" or (parts.scheme == "http" and host in _LOOPBACK)
+    if not (secure or local) or not url.isprintable() or " " in url:
+        fields.fail(f"`{url[:80]}`: addresses must be https (http only on loopback, or file:)")
+
+
+_DIGITS = {"sha256": (64, 64), "sha256_prefix": (8, 63), "member_sha1": (40, 40)}
+
+
+def _digest(fields: Fields, *, archive: bool) -> Digest | MemberDigest:
+    given = [name for name in _DIGITS if name in fields]
+    if len(given) != 1:
+        fields.fail("give exactly one of `sha256`, `sha256_prefix` and `member_sha1`")
+    value = fields.text(given[0])
+    least, most = _DIGITS[given[0]]
+    if not _HEX.fullmatch(value) or not least <= len(value) <= most:
+        length = f"{least}" if least == most else f"{least} to {most}"
+        fields.fail(f"`{given[0]}` must be {length} lower-case hexadecimal digits")
+    if given == ["member_sha1"]:
+        if not archive:
+            fields.fail("`member_sha1` is for files of the format `torch-zip`")
+        return MemberDigest(_bare_name(fields, "member"), value)
+    return Digest(value)
+
+
+def _metric(fields: Fields) -> Metric:
+    return Metric(
+        dataset=fields.text("dataset"),
+        top1=fields.number("top1", 0, 100),
+        top5=fields.number("top5", 0, 100, None),
+        size=fields.integer("size", 1, 4096),
+        source=fields.text("source"),
+    )
+
+
+def _licence(fields: Fields) -> Licence:
+    licence = Licence(fields.text("name"), fields.text("note", ""))
+    fields.done()
+    return licence

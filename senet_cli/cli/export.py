@@ -1,0 +1,74 @@
+"""`senet convert`: write a checkpoint as another publisher's software reads it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from senet_cli.cli import options as opt
+from senet_cli.cli.console import note
+from senet_cli.cli.download_progress import DownloadNotices
+from senet_cli.output.base import open_output
+from senet_cli.weights.layouts import WRITABLE
+
+EPILOG = """Examples:
+
+  senet convert seresnet50 --layout senet
+
+  senet convert runs/pets --to torch --layout timm -o pets.pth
+"""
+_TORCH_ENDINGS = {".pth", ".pt", ".bin"}
+
+
+def _complete_layout(incomplete: str) -> list[str]:
+    return [name for name in WRITABLE if name.startswith(incomplete)]
+
+
+def convert(
+    name: Annotated[str, typer.Argument(metavar="NAME|RUN", autocompletion=opt.complete_model)],
+    layout: Annotated[
+        str,
+        typer.Option(
+            metavar="LAYOUT",
+            autocompletion=_complete_layout,
+            help="Whose names the tensors get: senet, timm, cadene, mmpretrain, ...",
+        ),
+    ],
+    to: Annotated[
+        Literal["safetensors", "torch"] | None,
+        typer.Option(show_default="by the ending of -o, else safetensors", help="Kind of file."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write it there.",
+            show_default="NAME.LAYOUT.safetensors or .pth",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    manifest: opt.ManifestOption = None,
+    offline: opt.OfflineOption = False,
+    quiet: opt.QuietOption = False,
+) -> None:
+    """Write a model's weights for another package: its key names, its shapes, its container.
+
+    Prints the file, its bytes, its SHA-256, and what loads it, separated by tabs. The last is empty where no
+    package builds exactly this network.
+    """
+    from senet_cli.tasks.export import ConvertRequest
+    from senet_cli.tasks.export import convert as run
+
+    torch_ending = output is not None and output.suffix.lower() in _TORCH_ENDINGS
+    request = ConvertRequest(name, to or ("torch" if torch_ending else "safetensors"), layout, output, force)
+    settings = opt.settings(manifest, offline=offline)
+    with open_output(None) as out, closing(DownloadNotices(quiet=quiet)) as notices:
+        written = run(request, settings, notices)
+        if written.caution:
+            note(written.caution, quiet=quiet)
+        out.write(f"{written.path}\t{written.size}\t{written.sha256}\t{written.load}\n")

@@ -1,0 +1,126 @@
+"""`senet import`: give weights of one's own a name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from senet_cli.cli import options as opt
+from senet_cli.cli.console import megabytes, note
+from senet_cli.errors import UsageError
+from senet_cli.output.base import open_output
+
+if TYPE_CHECKING:
+    from senet_cli.tasks.import_weights import Imported
+
+EPILOG = """Examples:
+
+  senet import finetuned.pth --name pets --arch seresnet50 --labels pets.txt
+
+  senet import finetuned.safetensors --name pets --arch seresnet50 --preprocess-from seresnet50.a2
+
+  senet import runs/pets --name pets && senet predict photos/ -m pets
+"""
+_SHOWN_LABELS = 3
+
+
+def import_(
+    origin: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE|RUN",
+            help="Weights (PyTorch or safetensors), or the folder of a training run.",
+            show_default=False,
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What to call the model.", show_default=False)
+    ] = None,
+    arch: Annotated[
+        str | None, opt.architecture_option("The architecture; needed where the file alone does not tell it.")
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|NAME",
+            help="Names of the classes: one a line, a JSON list, or a label set such as imagenet-1k.",
+            show_default="the usual ones if their number fits, else numbers",
+        ),
+    ] = None,
+    preprocess_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|RUN",
+            autocompletion=opt.complete_model,
+            help="Preprocess as for this model, say the one that it was fine-tuned from.",
+            show_default="what is usual for the architecture",
+        ),
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        opt.image_size_option(
+            "Side of the crop in pixels; images are resized in the same ratio to it as otherwise.",
+            "as the run or --preprocess-from has it, else what is usual for the architecture",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a model of this name, or stand before a published one.")
+    ] = False,
+    remove: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            autocompletion=opt.complete_imported,
+            help="Delete an imported model instead.",
+            show_default=False,
+        ),
+    ] = None,
+    manifest: opt.ManifestOption = None,
+    quiet: opt.QuietOption = False,
+) -> None:
+    """Make weights of your own a model that every command knows by name.
+
+    The file is checked and copied as safetensors to a folder of yours (SENET_MODELS), which no cache command
+    touches. Prints the name and that folder, separated by a tab.
+    """
+    settings = opt.settings(manifest)
+    others = (origin, name, arch, labels, preprocess_from, image_size, force or None)
+    if remove is not None:
+        if any(option is not None for option in others):
+            raise UsageError("`--remove NAME` only removes", "Give it alone.")
+        from senet_cli.tasks.import_weights import remove_model
+
+        freed = remove_model(remove, settings, lambda text: note(text, quiet=quiet))
+        note(f"{megabytes(freed)} freed", quiet=quiet)
+        return
+    if origin is None or name is None:
+        raise UsageError(
+            "say what to import and what to call it", "senet import FILE --name NAME; see `senet import -h`."
+        )
+    from senet_cli.tasks.import_weights import ImportRequest, import_model
+
+    request = ImportRequest(origin, name, arch, labels, preprocess_from, image_size, force)
+    with open_output(None) as out:
+        imported = import_model(request, settings, lambda text: note(text, quiet=quiet))
+        _tell(imported, given=labels is not None, quiet=quiet)
+        out.write(f"{imported.checkpoint.name}\t{imported.folder}\n")
+
+
+def _tell(imported: Imported, *, given: bool, quiet: bool) -> None:
+    """What was found out, for people to object to."""
+    from senet_cli.catalogue.traits import preprocess_in_words, structure_in_words
+
+    checkpoint, labels = imported.checkpoint, imported.labels.labels
+    architecture = checkpoint.architecture
+    shown = ", ".join(labels[:_SHOWN_LABELS]) + (", ..." if len(labels) > _SHOWN_LABELS else "")
+    guessed = "" if given else "; --labels FILE names them otherwise"
+    for text in (
+        f"{architecture.key}: {structure_in_words(architecture.spec)}",
+        f"key names as in the layout {imported.layout}",
+        f"{len(labels):,} classes: {shown}{guessed}",
+        preprocess_in_words(checkpoint.preprocess),
+        f"try: senet predict -m {checkpoint.name} PHOTO",
+    ):
+        note(text, quiet=quiet)

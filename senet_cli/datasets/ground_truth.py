@@ -1,0 +1,241 @@
+"""Which image shows what: class folders or a list beside the images, matched with a model's classes."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import difflib
+import itertools
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from senet_cli.catalogue.labels import LabelSet
+from senet_cli.datasets.folders import Labelled, inner, read_held_back
+from senet_cli.errors import DiskError, UsageError
+from senet_cli.images.sources import EXTENSIONS, Source, walk
+
+LISTS = ("LOC_val_solution.csv", "val.txt")
+"""Lists that ImageNet's validation images come with (Kaggle's, Caffe's); found beside the images by name."""
+_UNUSABLE = "ILSVRC2012_validation_ground_truth.txt"
+_IMAGE_COLUMNS = ("path", "file", "filename", "file_name", "image", "imageid", "image_id", "name", "id")
+_CLASS_COLUMNS = ("label", "class", "target", "wnid", "synset", "category", "predictionstring", "id")
+"""Names in a list's header, what says it best first: `id` may be either, or the number of the row."""
+_LONGEST_INDEX = 9
+_WORDNET = re.compile(r"n\d{8}")
+
+
+def read_labelled(folder: Path, listed: Path | None) -> Labelled:
+    """Images below `folder` with their classes: by a list if there is one, else by class folders.
+
+    Raises:
+        UsageError: no class folders, or a list that cannot be understood or names none of the images.
+        DiskError: something cannot be read.
+    """
+    if listed is not None:
+        return _by_list(folder, listed)
+    try:
+        if found := next((folder / name for name in LISTS if (folder / name).is_file()), None):
+            with contextlib.suppress(UsageError):  # a list of other things, beside class folders
+                return _by_list(folder, found)
+        return read_held_back(folder)
+    except UsageError as error:
+        raise UsageError(error.message, "Or give a list of images and classes: --truth FILE.csv.") from error
+
+
+def match_classes(names: Sequence[str], labels: LabelSet) -> tuple[int, ...]:
+    """Position in the model's output for each class name of a data set.
+
+    A name is an identifier of the model's (a WordNet id, alone or before `_` or `-`), one of its labels
+    or their synonyms, where only one class has it (upper case, `_` and `-` do not matter), or an index.
+
+    Raises:
+        UsageError: a class that the model does not know; the hint names the closest.
+    """
+    known = _KnownClasses(labels)
+    found = [known.find(name) for name in names]
+    unknown = [name for name, index in zip(names, found, strict=True) if index is None]
+    if unknown:
+        raise UsageError(
+            f"the model has no class `{unknown[0][:80]}`" + _and_more(len(unknown) - 1),
+            f"{known.hint(unknown[0])} Classes are matched by WordNet id, name, synonym or index.",
+        )
+    indices = [index for index in found if index is not None]
+    if len(set(indices)) < len(indices):
+        twice = next(n for n, index in zip(names, indices, strict=True) if indices.count(index) > 1)
+        raise UsageError(f"two classes of the images are the same class of the model: `{twice}`")
+    return tuple(indices)
+
+
+class _KnownClasses:
+    """The classes of a model by everything they are called.
+
+    Args:
+        labels: of the model.
+    """
+
+    def __init__(self, labels: LabelSet) -> None:
+        self._labels = labels
+        self._by_id = {known: index for index, known in enumerate(labels.ids) if known}
+        self._by_label = _only(enumerate(labels.labels))
+        self._by_plain = _only((index, _plain(label)) for index, label in enumerate(labels.labels))
+        self._by_synonym = _by_synonym(labels)
+
+    def find(self, name: str) -> int | None:
+        """The position of a class in the model's output; None if there is none, or more than one."""
+        wordnet = _WORDNET.match(name)
+        if wordnet and wordnet[0] in self._by_id:
+            return self._by_id[wordnet[0]]
+        plain = _plain(name)
+        for known, key in ((self._by_id, name), (self._by_label, name), (self._by_plain, plain)):
+            if key in known:
+                return known[key]
+        if len(self._by_synonym.get(plain, ())) == 1:
+            return next(iter(self._by_synonym[plain]))
+        short = name.isdecimal() and len(name) <= _LONGEST_INDEX
+        return int(name) if short and int(name) < len(self._labels) else None
+
+    def hint(self, name: str) -> str:
+        """What an unknown name may stand for."""
+        if several := self._by_synonym.get(_plain(name)):
+            meant = [f"`{self._labels.ids[i] or self._labels.labels[i]}`" for i in sorted(several)[:3]]
+            return f"It may be {' or '.join(meant)}."
+        close = difflib.get_close_matches(_plain(name), {*self._by_plain, *self._by_synonym}, n=1)
+        return f"Did you mean `{close[0]}`?" if close else f"It knows, say, `{self._labels.labels[0]}`."
+
+
+def _only(named: Iterable[tuple[int, str]]) -> dict[str, int]:
+    """Index by name, without names that several classes have: ImageNet has a cardigan and a Cardigan."""
+    named = list(named)
+    times = Counter(name for _, name in named)
+    return {name: index for index, name in named if times[name] == 1}
+
+
+def _by_synonym(labels: LabelSet) -> dict[str, set[int]]:
+    """Classes by label and synonym, spelled plainly, and by all synonyms in one (`tench, Tinca tinca`)."""
+    found: dict[str, set[int]] = {}
+    for index, label in enumerate(labels.labels):
+        names = (label, *(labels.synonyms[index] if labels.synonyms else ()))
+        for name in (*names, ", ".join(names)):
+            found.setdefault(_plain(name), set()).add(index)
+    return found
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", " ", name).strip().casefold()
+
+
+def _and_more(count: int) -> str:
+    return f", nor {count:,} others" if count else ""
+
+
+# --- lists ----------------------------------------------------------------------------------------
+
+
+def _by_list(folder: Path, listed: Path) -> Labelled:
+    """Every row of a list becomes an image, also if its file is missing: then its record says so."""
+    if listed.name == _UNUSABLE:
+        raise UsageError(
+            f"`{listed}` numbers the classes in an order of its own",
+            "Use class folders, LOC_val_solution.csv, or a list of file names and WordNet ids.",
+        )
+    rows: dict[str, str] = {}
+    for image, name in _rows(listed):
+        if rows.setdefault(image, name) != name:
+            raise UsageError(f"`{listed}` says of `{image}` both `{rows[image]}` and `{name}`")
+    if not rows:
+        raise UsageError(f"`{listed}` holds no rows of image and class")
+    places = _Places(inner(folder))
+    classes = sorted(set(rows.values()))
+    number = {name: index for index, name in enumerate(classes)}
+    images = [
+        (Source(places.find(image) or str(folder / image)), number[name]) for image, name in rows.items()
+    ]
+    if not any(os.path.exists(source.name) for source, _ in images):  # noqa: PTH110 - no error for long names
+        raise UsageError(
+            f"none of the {len(images):,} images that `{listed}` names is below `{folder}`",
+            "Give the folder that holds the images.",
+        )
+    return Labelled(tuple(classes), images)
+
+
+class _Places:
+    """The images below a folder, to be found by the paths in a list, which may begin elsewhere.
+
+    Args:
+        folder: with the images.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._by_name: dict[str, list[Path]] = {}
+        for source in walk(os.fspath(folder)):
+            path = Path(source.name)
+            if source.problem is None and path.suffix.lower() in EXTENSIONS:
+                for name in (path.name, path.stem):
+                    self._by_name.setdefault(name, []).append(path)
+
+    def find(self, image: str) -> str | None:
+        """The file whose path ends most like `image`; the extension may be left out. None if there is none.
+
+        Raises:
+            UsageError: several files fit equally well.
+        """
+        wanted = PurePosixPath(image.replace("\\", "/")).parts
+        found = self._by_name.get(wanted[-1], []) if wanted else []
+        if not found:
+            return None
+        fits = [_common_ending(path.parts[:-1], wanted[:-1]) for path in found]
+        best = [path for path, fit in zip(found, fits, strict=True) if fit == max(fits)]
+        if len(best) > 1:
+            raise UsageError(
+                f"`{image}` may be `{best[0]}` or `{best[1]}`",
+                "Give paths from the data set's folder on in the list.",
+            )
+        return str(best[0])
+
+
+def _common_ending(one: tuple[str, ...], other: tuple[str, ...]) -> int:
+    """Number of parts at the ends that are the same."""
+    same = (a == b for a, b in zip(reversed(one), reversed(other), strict=False))
+    return sum(1 for _ in itertools.takewhile(bool, same))
+
+
+def _rows(listed: Path) -> Iterator[tuple[str, str]]:
+    """(image, class) from CSV, TSV or words separated by blanks, with or without a header."""
+    try:
+        with listed.open(encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+    except OSError as error:
+        raise DiskError.from_os_error(error, f"reading the list `{listed}`") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the list `{listed}` is not UTF-8 text: {error}") from error
+    rows = _cells(text, listed)
+    image, name, has_header = _columns(rows[0]) if rows else (0, 1, False)
+    for number, row in enumerate(rows[has_header:], start=1 + has_header):
+        if len(row) <= max(image, name) or not row[name].strip():
+            raise UsageError(f"`{listed}`, line {number}: no image and class in `{' '.join(row)[:80]}`")
+        value = row[name].strip()
+        yield row[image].strip(), value.split()[0] if _WORDNET.match(value) else value
+
+
+def _cells(text: str, listed: Path) -> list[list[str]]:
+    lines = [line for line in text.splitlines() if line.strip()]
+    delimiter = next((mark for mark in "\t,;" if lines and mark in lines[0]), None)
+    if delimiter is None:  # names of files may hold blanks, what follows them not
+        return [line.rsplit(maxsplit=1) for line in lines]
+    try:
+        return [row for row in csv.reader(lines, delimiter=delimiter) if row]
+    except csv.Error as error:
+        raise UsageError(f"the list `{listed}` cannot be read: {error}") from error
+
+
+def _columns(first: list[str]) -> tuple[int, int, bool]:
+    """Which columns hold image and class, and whether the first row says so."""
+    names = [cell.strip().casefold() for cell in first]
+    label = next((names.index(name) for name in _CLASS_COLUMNS if name in names), None)
+    image = next((names.index(name) for name in _IMAGE_COLUMNS if name in names), None)
+    if image is None or label is None or image == label:
+        return 0, 1, False
+    return image, label, True

@@ -1,0 +1,1 @@
+"""A runnable model: which weights on which engine, images in, records out."""

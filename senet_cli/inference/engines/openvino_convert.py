@@ -1,0 +1,52 @@
+"""From a network in PyTorch to one for OpenVINO, with the normalisation as its first layer."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from senet_cli.catalogue.entries import Preprocess
+from senet_cli.inference.engines.openvino import NETWORK_FILE, import_converter, import_openvino
+from senet_cli.nets.network import SENetwork
+
+
+class _FromPixels(nn.Module):
+    """Pixels (N, H, W, 3) uint8 -> logits (N, classes) and pooled features (N, channels)."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: SENetwork, preprocess: Preprocess) -> None:
+        super().__init__()
+        self.network = network
+        shape = (1, 3, 1, 1)
+        self.register_buffer("mean", torch.tensor(preprocess.mean).reshape(shape))
+        self.register_buffer("std", torch.tensor(preprocess.std).reshape(shape))
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        images = pixels.permute(0, 3, 1, 2).float().div(255).sub(self.mean).div(self.std)
+        features = self.network.features(images)
+        return self.network.head(features), features
+
+
+def convert(network: SENetwork, preprocess: Preprocess) -> Any:
+    """The network as an OpenVINO model for any number of images of the crop's size, weights in float32."""
+    openvino = import_openvino()
+    side = preprocess.crop
+    example = torch.zeros((2, side, side, 3), dtype=torch.uint8)
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the library traces in a way that PyTorch calls deprecated
+        return import_converter().convert_model(
+            _FromPixels(network, preprocess).eval(),
+            example_input=example,
+            input=[openvino.PartialShape([-1, side, side, 3])],
+        )
+
+
+def save(model: Any, folder: Path) -> None:
+    """Write a converted model as the two files of `engines.openvino`; weights are not rounded to fp16."""
+    import_openvino().save_model(model, folder / NETWORK_FILE, compress_to_fp16=False)

@@ -1,1 +1,0 @@
-"""The networks (torch), the publishers' key layouts, and the reading of checkpoints."""

@@ -1,0 +1,1 @@
+"""Records and tables as bytes, and the files they go to."""

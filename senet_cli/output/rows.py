@@ -1,0 +1,63 @@
+"""TSV and CSV: one row for each prediction, one for an image without any."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+
+from senet_cli.inference.records import ImageFailure, Record
+from senet_cli.output.base import COLUMNS
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def rows(record: Record) -> Iterator[tuple[str, ...]]:
+    """Values of `COLUMNS` for each row. Rank 0 stands for an image without predictions."""
+    if isinstance(record, ImageFailure):
+        yield record.path, "0", "", "", "", "", record.kind
+        return
+    for rank, best in enumerate(record.predictions, start=1):
+        score = f"{best.score:.6g}"
+        yield record.path, str(rank), best.label, score, best.id or "", str(best.index), ""
+    if not record.predictions:
+        yield record.path, "0", "", "", "", "", ""
+
+
+class TsvWriter:
+    """Tab-separated, no header; tab, line ends and backslash are escaped."""
+
+    def begin(self) -> str:
+        """See `Writer`."""
+        return ""
+
+    def record(self, record: Record) -> str:
+        """See `Writer`."""
+        return "".join("\t".join(value.translate(_ESCAPES) for value in row) + "\n" for row in rows(record))
+
+    def end(self) -> str:
+        """See `Writer`."""
+        return ""
+
+
+class CsvWriter:
+    """RFC 4180 with a header."""
+
+    def begin(self) -> str:
+        """See `Writer`."""
+        return csv_lines([COLUMNS])
+
+    def record(self, record: Record) -> str:
+        """See `Writer`."""
+        return csv_lines(rows(record))
+
+    def end(self) -> str:
+        """See `Writer`."""
+        return ""
+
+
+def csv_lines(lines: Iterable[Sequence[str]]) -> str:
+    """Rows as RFC 4180 has them."""
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerows(lines)
+    return buffer.getvalue()

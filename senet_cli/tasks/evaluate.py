@@ -1,0 +1,236 @@
+"""How often a model is right on labelled images, class by class, and how well it knows it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from senet_cli.datasets.folders import Labelled
+from senet_cli.errors import NothingToClassifyError
+from senet_cli.inference.classifier import Classifier
+from senet_cli.inference.pipeline import RunOptions, classify
+from senet_cli.inference.records import ImageFailure, Record
+
+TOP = 5
+BINS = 15
+"""Of equal width, for the calibration error (Guo et al., arXiv 1706.04599, section 2)."""
+_Z95 = 1.959964
+"""Quantile of the normal distribution for an interval of 95 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """So many of so many."""
+
+    right: int
+    of: int
+
+    @property
+    def percent(self) -> float:
+        """0..100; NaN of nothing."""
+        return 100 * self.right / self.of if self.of else math.nan
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval, percent (Wilson 1927, JASA 22:209)."""
+        if not self.of:
+            return math.nan, math.nan
+        share, square = self.right / self.of, _Z95**2
+        centre = share + square / (2 * self.of)
+        spread = _Z95 * math.sqrt(share * (1 - share) / self.of + square / (4 * self.of**2))
+        scale = 1 + square / self.of
+        return 100 * max(0.0, (centre - spread) / scale), 100 * min(1.0, (centre + spread) / scale)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassResult:
+    """One class of the images.
+
+    Args:
+        index: position in the model's output.
+        label, id: as the model names it.
+        share: how many of its images were recognised.
+        mistaken_for: label of the class that was most often given instead, and how often; None if none was.
+    """
+
+    index: int
+    label: str
+    id: str | None
+    share: Share
+    mistaken_for: tuple[str, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a run over labelled images gave.
+
+    Args:
+        model, model_classes: its name, and how many classes it knows.
+        top1, top5: images whose class was the first, or among the first five.
+        classes: the classes that have images, in the order of the model's output.
+        calibration_error: mean distance between the best score and how often it is right, percent.
+        confusion: counts (classes, classes), true class by row, predicted by column, both as `classes`;
+            images taken for any other class are counted in none of its columns.
+        failures: images that could not be classified; they count nowhere else.
+    """
+
+    model: str
+    model_classes: int
+    top1: Share
+    top5: Share
+    classes: tuple[ClassResult, ...]
+    calibration_error: float
+    confusion: NDArray[np.int64]
+    failures: tuple[ImageFailure, ...]
+
+    @property
+    def mean_class_accuracy(self) -> float:
+        """Percent; every class weighs the same."""
+        return sum(result.share.percent for result in self.classes) / len(self.classes)
+
+
+def evaluate(
+    images: Labelled,
+    indices: tuple[int, ...],
+    classifier: Classifier,
+    options: RunOptions,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Evaluation:
+    """Classify all images and compare.
+
+    Args:
+        images: with their classes.
+        indices: position in the model's output, for each class of the images; see
+            `senet_cli.datasets.ground_truth`.
+        classifier: the model.
+        options: batch size and decoding threads; what is kept of the predictions is decided here.
+        progress: called with the number of images done so far.
+
+    Raises:
+        NothingToClassifyError: none of the images could be classified.
+    """
+    tally = _Tally()
+    ranked = RunOptions(TOP, 0.0, options.batch_size, options.jobs)
+    sources = (source for source, _ in images.images)
+    with closing(classify(sources, classifier, ranked)) as records:
+        for done, (record, (_, target)) in enumerate(zip(records, images.images, strict=True), start=1):
+            tally.add(record, indices[target])
+            progress(done)
+    if not tally.outcomes:
+        raise NothingToClassifyError("none of the images could be classified")
+    return tally.result(classifier)
+
+
+class _Tally:
+    """Counts as records come in."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[tuple[int, int]] = Counter()
+        self._top5 = 0
+        self._failures: list[ImageFailure] = []
+        self._scores: list[float] = []
+        self._hits: list[bool] = []
+
+    def add(self, record: Record, target: int) -> None:
+        if isinstance(record, ImageFailure):
+            self._failures.append(record)
+            return
+        ranked = [prediction.index for prediction in record.predictions]
+        self.outcomes[target, ranked[0]] += 1
+        self._top5 += target in ranked
+        self._scores.append(record.predictions[0].score)
+        self._hits.append(ranked[0] == target)
+
+    def result(self, classifier: Classifier) -> Evaluation:
+        present = sorted({target for target, _ in self.outcomes})
+        place = {index: number for number, index in enumerate(present)}
+        confusion = np.zeros((len(present), len(present)), np.int64)
+        for (target, answer), count in self.outcomes.items():
+            if answer in place:
+                confusion[place[target], place[answer]] = count
+        return Evaluation(
+            model=classifier.name,
+            model_classes=len(classifier.labels),
+            top1=Share(sum(self._hits), len(self._hits)),
+            top5=Share(self._top5, len(self._hits)),
+            classes=tuple(self._class(index, classifier) for index in present),
+            calibration_error=calibration_error(self._scores, self._hits),
+            confusion=confusion,
+            failures=tuple(self._failures),
+        )
+
+    def _class(self, index: int, classifier: Classifier) -> ClassResult:
+        answers = {answer: count for (target, answer), count in self.outcomes.items() if target == index}
+        wrong = {answer: count for answer, count in answers.items() if answer != index}
+        worst = min(wrong, key=lambda answer: (-wrong[answer], answer), default=None)
+        labels = classifier.labels
+        return ClassResult(
+            index=index,
+            label=labels.labels[index],
+            id=labels.ids[index],
+            share=Share(answers.get(index, 0), sum(answers.values())),
+            mistaken_for=None if worst is None else (labels.labels[worst], wrong[worst]),
+        )
+
+
+def calibration_error(scores: Iterable[float], hits: Iterable[bool]) -> float:
+    """Expected calibration error, percent, over bins of the best score that weigh what they hold."""
+    score, hit = np.asarray(list(scores), np.float64), np.asarray(list(hits), np.float64)
+    bins = np.minimum((score * BINS).astype(int), BINS - 1)
+    distance = 0.0
+    for number in np.unique(bins):
+        inside = bins == number
+        distance += abs(float(score[inside].sum()) - float(hit[inside].sum()))
+    return 100 * distance / len(score)
+
+
+def _share_dict(share: Share) -> dict[str, Any]:
+    low, high = share.interval
+    return {
+        "right": share.right,
+        "percent": round(share.percent, 3),
+        "interval95": [round(low, 3), round(high, 3)],
+    }
+
+
+def as_dict(evaluation: Evaluation, image_size: int, published: dict[str, Any] | None) -> dict[str, Any]:
+    """The result as JSON (`schema` 1); percentages with three decimals.
+
+    `published` is for the same `image_size`, pixels.
+    """
+    return {
+        "schema": 1,
+        "model": evaluation.model,
+        "image_size": image_size,
+        "images": evaluation.top1.of,
+        "failed": len(evaluation.failures),
+        "top1": _share_dict(evaluation.top1),
+        "top5": _share_dict(evaluation.top5),
+        "mean_class_accuracy": round(evaluation.mean_class_accuracy, 3),
+        "calibration_error": round(evaluation.calibration_error, 3),
+        "published": published,
+        "classes": [
+            {
+                "index": result.index,
+                "id": result.id,
+                "label": result.label,
+                "images": result.share.of,
+                "right": result.share.right,
+                "percent": round(result.share.percent, 3),
+                "mistaken_for": result.mistaken_for and result.mistaken_for[0],
+            }
+            for result in evaluation.classes
+        ],
+        "confusion": evaluation.confusion.tolist(),
+        "failures": [
+            {"path": failure.path, "kind": failure.kind, "message": failure.message}
+            for failure in evaluation.failures
+        ],
+    }

@@ -1,0 +1,335 @@
+"""Checkpoints of the user's own become models with a name: recognised, checked, kept as safetensors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from senet_cli.catalogue.entries import Architecture, Checkpoint, EntryName, Licence, Metric, Preprocess
+from senet_cli.catalogue.input_size import InputSize
+from senet_cli.catalogue.labels import LabelSet, check_labels, is_packaged, numbered_labels
+from senet_cli.catalogue.lookup import RUN_FILE, Manifest, find_checkpoint, load_manifest
+from senet_cli.catalogue.parse import is_name
+from senet_cli.catalogue.traits import structure_in_words
+from senet_cli.datasets.label_files import read_labels
+from senet_cli.errors import ModelError, SenetError, UsageError
+from senet_cli.settings import Settings
+from senet_cli.store.cache import Cache
+from senet_cli.store.conversions import ConvertedStore
+from senet_cli.store.files import digest_of
+from senet_cli.store.model_folders import ImportedModels
+from senet_cli.weights.caffe import with_caffe_numbers
+from senet_cli.weights.layouts import SENET, CaffeLayout, KeyLayout, find_layout
+
+if TYPE_CHECKING:
+    from senet_cli.weights.identify import Fit
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """What to import.
+
+    Args:
+        origin: a file of weights, or the folder of a training run.
+        name: what the model shall be called.
+        architecture: key; None: found out, if the file alone tells.
+        labels: a file with names of the classes, or the name of a label set; None: the usual ones if their
+            number fits, else numbers.
+        preprocess_from: a model whose preprocessing is taken over; None: what is usual for the architecture.
+        image_size: side of the crop in pixels; the resized edge keeps its proportion to it.
+        force: True to replace an imported model, or to stand before a published one, of this name.
+    """
+
+    origin: Path
+    name: str
+    architecture: str | None = None
+    labels: str | None = None
+    preprocess_from: str | None = None
+    image_size: int | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of it.
+
+    Args:
+        checkpoint: as every command finds it from now on.
+        labels: names of its classes.
+        layout: whose key names the file used.
+        folder: where it is kept.
+    """
+
+    checkpoint: Checkpoint
+    labels: LabelSet
+    layout: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a file or a run tells by itself.
+
+    Args:
+        architecture: with the number of its classes.
+        layout: whose key names it uses.
+        weights: a safetensors file in our own layout.
+        preprocess: as it was trained, or as is usual.
+        labels: names of the classes, where they are known.
+        metrics: accuracies that were measured.
+        licence: what is known of it.
+        source: where it came from, in words.
+    """
+
+    architecture: Architecture
+    layout: str
+    weights: bytes
+    preprocess: Preprocess
+    labels: LabelSet | None
+    metrics: tuple[Metric, ...]
+    licence: Licence
+    source: str
+
+
+def import_model(request: ImportRequest, settings: Settings, tell: Callable[[str], None]) -> Imported:
+    """Check a file of weights and keep it as a model.
+
+    Raises:
+        UsageError: the name is taken or none, the file does not tell its architecture, it is a published
+            file, or the labels are not as many as the classes.
+        CheckpointError: the file cannot be read, or fits no architecture.
+        UnknownModelError: no such architecture, or model to take the preprocessing from.
+        DiskError: something cannot be read or written.
+    """
+    manifest = load_manifest(settings.manifest, settings.models)
+    models, size = ImportedModels.from_settings(settings), InputSize(request.image_size)
+    size.check()
+    _check_name(request, manifest)
+    chosen_labels = read_labels(request.labels, manifest) if request.labels else None
+    chosen_preprocess = _preprocess_of(request.preprocess_from, settings)
+    is_run = request.origin.is_dir()
+    found = _from_run(request, settings) if is_run else _from_file(request, manifest)
+    classes = found.architecture.spec.classes
+    labels = _named(chosen_labels or found.labels, classes, request.name)
+    checkpoint = Checkpoint(
+        name=EntryName(request.name),
+        publisher="imported",
+        architecture=found.architecture,
+        labels=labels.name,
+        preprocess=size.of(chosen_preprocess or found.preprocess, found.architecture.spec, request.name),
+        files=(),
+        metrics=() if chosen_preprocess or request.image_size else found.metrics,
+        licence=found.licence,
+        sources=(found.source,),
+    )
+    waiting = lambda: tell(f"another process changes `{request.name}`; waiting for it")  # noqa: E731
+    with models.locked(request.name, waiting):
+        if models.holds(request.name) and not request.force:
+            raise _taken(request.name)
+        own = None if is_packaged(labels.name) else labels
+        folder = models.put(checkpoint, own, found.weights)
+    return Imported(checkpoint, labels, found.layout, folder)
+
+
+def remove_model(name: str, settings: Settings, tell: Callable[[str], None]) -> int:
+    """Delete an imported model and what was converted from it; returns the bytes that were freed.
+
+    Raises:
+        UsageError: no model of this name was imported.
+        DiskError: it cannot be deleted.
+    """
+    models = ImportedModels.from_settings(settings)
+    if not is_name(name) or not models.holds(name):
+        raise UsageError(
+            f"no model `{name}` was imported",
+            f"Imported models lie in `{models.root}`; `senet list` shows them.",
+        )
+    manifest = load_manifest(None, settings.models)
+    freed = 0
+    if name not in manifest.damaged:
+        conversions = ConvertedStore(settings)
+        freed = sum(conversions.remove(file.digest.value) for file in manifest.checkpoint(name).files)
+    with models.locked(name, lambda: tell(f"another process changes `{name}`; waiting for it")):
+        return freed + models.remove(name)
+
+
+# --- names and options --------------------------------------------------------------------------
+
+
+def _check_name(request: ImportRequest, manifest: Manifest) -> None:
+    if not is_name(request.name):
+        raise UsageError(
+            f"`{request.name[:80]}` cannot be a model's name", "Use a-z, 0-9, `_`, `-` and at most one `.`."
+        )
+    if is_packaged(request.name):
+        raise UsageError(f"`{request.name}` is the name of a label set", "Give another --name.")
+    if not request.force and manifest.knows(request.name):
+        raise _taken(request.name)
+
+
+def _taken(name: str) -> UsageError:
+    return UsageError(
+        f"there is a model `{name}` already",
+        "Give another --name, or --force to have yours under this name; `senet info` shows what it is.",
+    )
+
+
+def _named(labels: LabelSet | None, classes: int, model: str) -> LabelSet:
+    """The labels for that many classes, under a name that this model's manifest can use.
+
+    Raises:
+        UsageError: their number is another.
+    """
+    if labels is None:
+        return replace(numbered_labels(classes), name=model)
+    try:
+        check_labels(labels, classes)
+    except SenetError as error:
+        raise UsageError(
+            f"there are {len(labels):,} labels, but the model has {classes:,} classes",
+            "One name for each class is needed, in the order of the model's outputs.",
+        ) from error
+    return labels if is_packaged(labels.name) else replace(labels, name=model)
+
+
+def _preprocess_of(name: str | None, settings: Settings) -> Preprocess | None:
+    if name is None:
+        return None
+    return find_checkpoint(name, settings.manifest, settings.models)[0].preprocess
+
+
+# --- where it comes from ------------------------------------------------------------------------
+
+
+def _from_run(request: ImportRequest, settings: Settings) -> _Found:
+    from senet_cli.weights.read import load_network
+    from senet_cli.weights.write import checkpoint_bytes
+
+    run = request.origin
+    if not (run / RUN_FILE).is_file():
+        raise UsageError(
+            f"the folder `{run}` holds no `{RUN_FILE}`, so it is no finished run of `senet train`",
+            "Give the file of weights.",
+        )
+    if request.architecture is not None:
+        raise UsageError("the run says which architecture it is", "Leave --arch out.")
+    checkpoint, manifest = find_checkpoint(os.path.join(run, ""), settings.manifest)  # noqa: PTH118 - a path, never a name
+    installed = Cache.from_settings(settings).find(checkpoint)
+    if installed is None:
+        raise UsageError(f"the weights of the run `{run}` are not there", "Give the file of weights.")
+    spec = checkpoint.architecture.spec
+    network = load_network(installed.path, spec, find_layout(installed.file.layout))
+    return _Found(
+        architecture=checkpoint.architecture,
+        layout=installed.file.layout,
+        weights=checkpoint_bytes(network, SENET, "safetensors"),
+        preprocess=checkpoint.preprocess,
+        labels=manifest.labels(checkpoint.labels),
+        metrics=checkpoint.metrics,
+        licence=checkpoint.licence,
+        source=f"{', '.join(checkpoint.sources) or 'a run'}; SHA-256 {installed.sha256}",
+    )
+
+
+def _from_file(request: ImportRequest, manifest: Manifest) -> _Found:
+    path = request.origin
+    sha256 = digest_of(path)
+    _refuse_published(path, sha256, manifest)
+    from senet_cli.nets.network import network_from_state
+    from senet_cli.weights.identify import fit_of, fitting
+    from senet_cli.weights.read import read_tensors, to_our_keys
+    from senet_cli.weights.write import checkpoint_bytes
+
+    tensors = read_tensors(path)
+    if request.architecture is not None:
+        fit = fit_of(tensors, manifest.architecture(request.architecture), path)
+    else:
+        fit = _only(fitting(tensors, manifest.architectures.values(), path), manifest, path)
+    architecture = fit.architecture
+    state = to_our_keys(tensors, architecture.spec, fit.layout, path)
+    network = network_from_state(architecture.spec, state)
+    return _Found(
+        architecture=architecture,
+        layout=fit.layout.name,
+        weights=checkpoint_bytes(network, SENET, "safetensors"),
+        preprocess=_usual_preprocess(architecture, fit.layout),
+        labels=_usual_labels(architecture, manifest),
+        metrics=(),
+        licence=Licence("your own", "as those of the file's makers allow"),
+        source=f"`{_utf8(path.name)}` in the layout of {fit.layout.name}, SHA-256 {sha256}",
+    )
+
+
+def _usual_preprocess(architecture: Architecture, layout: KeyLayout) -> Preprocess:
+    usual = architecture.preprocess
+    return with_caffe_numbers(usual) if isinstance(layout, CaffeLayout) else usual
+
+
+def _usual_labels(architecture: Architecture, manifest: Manifest) -> LabelSet | None:
+    """The architecture's, if there are as many as the network has classes."""
+    try:
+        return check_labels(manifest.labels(architecture.labels), architecture.spec.classes)
+    except ModelError:
+        return None
+
+
+def _utf8(text: str) -> str:
+    return text.encode(errors="replace").decode()
+
+
+def _refuse_published(path: Path, sha256: str, manifest: Manifest) -> None:
+    """Published weights have a name, a preprocessing and labels already."""
+    if owners := manifest.published_as(sha256):
+        names = " and ".join(f"`{owner.name}`" for owner in owners)
+        raise UsageError(
+            f"`{path}` is {names}, by its SHA-256; senet knows it with its preprocessing and labels",
+            f"`senet download {owners[0].name} --from {path}`, then `-m {owners[0].name}`.",
+        )
+
+
+# --- which architecture -------------------------------------------------------------------------
+
+
+def _only(fits: tuple[Fit, ...], manifest: Manifest, path: Path) -> Fit:
+    """The one that fits.
+
+    Raises:
+        UsageError: several do, and nobody but the user can know; the message says how they differ.
+    """
+    if len(fits) == 1:
+        return fits[0]
+    differences = _differences([fit.architecture for fit in fits])
+    published = {key: _published(manifest, key, fits[0].layout.name) for key in differences}
+    lines = [
+        f"  {key}: {words}" + (f" (so `{published[key]}`, with key names as these)" if published[key] else "")
+        for key, words in differences.items()
+    ]
+    raise UsageError(
+        f"`{path}` fits {len(fits)} architectures; their tensors are the same, their predictions are not:\n"
+        + "\n".join(lines),
+        "Say with --arch KEY which one it was trained as: the file does not tell, and the wrong one scores "
+        "worse without an error.",
+    )
+
+
+def _differences(architectures: list[Architecture]) -> dict[str, str]:
+    """What each of them does not share with all others, in words, by key."""
+    words = {entry.key: structure_in_words(entry.spec).split(", ") for entry in architectures}
+    common = set.intersection(*map(set, words.values()))
+    return {key: ", ".join(part for part in parts if part not in common) for key, parts in words.items()}
+
+
+def _published(manifest: Manifest, key: str, layout: str) -> str | None:
+    """A published checkpoint of this architecture whose file has such key names."""
+    return next(
+        (
+            checkpoint.name
+            for checkpoint in manifest.checkpoints.values()
+            if checkpoint.architecture.key == key
+            and any(file.urls and file.layout == layout for file in checkpoint.files)
+        ),
+        None,
+    )

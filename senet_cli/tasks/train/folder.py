@@ -1,0 +1,222 @@
+"""The folder of a run: state to go on from, log, picture, and the finished model with its manifest.
+
+<run>/recipe.json         what the run was asked for, and the command
+<run>/held-back.json      which images of the data set were not trained on, where `senet train` chose them
+<run>/state.pt            after each epoch: weights, momentum, log, and what the run was asked for
+<run>/log.csv             one line an epoch
+<run>/curves.png          loss and accuracy over the epochs
+<run>/model.safetensors   the finished weights
+<run>/model.json          a manifest with one checkpoint: what makes `-m <run>` work; written last
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, astuple, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from senet_cli.catalogue.entries import Checkpoint, CheckpointFile, Digest
+from senet_cli.catalogue.labels import LabelSet
+from senet_cli.catalogue.lookup import RUN_FILE
+from senet_cli.catalogue.write import manifest_of
+from senet_cli.datasets.folders import HELD_BACK_FILE, HeldBack
+from senet_cli.errors import CheckpointError, DiskError, UsageError
+from senet_cli.nets.network import SENetwork
+from senet_cli.store.files import sha256_of, write_atomically
+from senet_cli.store.locks import advisory_lock
+from senet_cli.tasks.train.loop import Epoch
+
+WEIGHTS_FILE = "model.safetensors"
+_RECIPE, _STATE, _LOG, _CURVES = "recipe.json", "state.pt", "log.csv", "curves.png"
+_COLUMNS = tuple(field.name for field in fields(Epoch))
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a run stands after an epoch.
+
+    Args:
+        asked: what the run was asked for, by name; a run only goes on if it is asked for the same.
+        network: state dict of the network.
+        optimiser: state dict of the optimiser.
+        log: the epochs so far.
+    """
+
+    asked: dict[str, Any]
+    network: dict[str, Tensor]
+    optimiser: dict[str, Any]
+    log: tuple[Epoch, ...]
+
+
+class RunFolder:
+    """A run's files. Each is replaced in one step, so that a run killed at any moment can go on.
+
+    Args:
+        path: the folder; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def used(self) -> bool:
+        """True if a run was begun here."""
+        return (self.path / _STATE).exists() or (self.path / RUN_FILE).exists()
+
+    def prepare(self) -> None:
+        """Make the folder.
+
+        Raises:
+            DiskError: it cannot be made or written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.path / ".writable", b"")
+            (self.path / ".writable").unlink()
+        except OSError as error:
+            raise DiskError.from_os_error(error, f"writing to `{self.path}`") from error
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out of the folder, and clear away what a killed one left half written.
+
+        Raises:
+            UsageError: another process trains here.
+        """
+
+        def refuse() -> None:
+            raise UsageError(f"another process trains in `{self.path}`", "Give another -o.")
+
+        with advisory_lock(self.path / ".lock", 0, refuse):
+            for left in self.path.glob(".new-*"):
+                with contextlib.suppress(OSError):
+                    left.unlink()
+            yield
+
+    def load_state(self, asked: dict[str, Any]) -> State | None:
+        """The state to go on from, or None if there is none yet.
+
+        Raises:
+            UsageError: the run was begun with something else; the message says what.
+            CheckpointError: the file is none of ours.
+        """
+        path = self.path / _STATE
+        if not path.exists():
+            return None
+        try:
+            data = torch.load(path, map_location="cpu", weights_only=True)
+            log = tuple(Epoch(*row) for row in data["log"])
+            asked_then = {"teachers": []} | data["asked"]  # which older runs did not know
+            state = State(asked_then, data["network"], data["optimiser"], log)
+        except OSError as error:
+            raise DiskError.from_os_error(error, f"reading `{path}`") from error
+        except Exception as error:  # torch's reader has no error of its own
+            raise CheckpointError(f"`{path}` is not the state of a run", "Give another -o.") from error
+        if state.asked != asked:
+            names = [name for name in asked if state.asked.get(name) != asked[name]]
+            was = ", ".join(f"{name} {state.asked.get(name)} (now {asked[name]})" for name in names)
+            raise UsageError(
+                f"the run in `{self.path}` was begun with {was[:500]}",
+                "Resume it with the same, or give another -o.",
+            )
+        return state
+
+    def save_state(self, state: State) -> None:
+        """Keep where the run stands, then its log.
+
+        Raises:
+            DiskError: it cannot be written; what was there before still is.
+        """
+        data = {
+            "asked": state.asked,
+            "network": state.network,
+            "optimiser": state.optimiser,
+            "log": [astuple(epoch) for epoch in state.log],
+        }
+        buffer = io.BytesIO()
+        torch.save(data, buffer)
+        self._write(_STATE, buffer.getvalue())
+        self._write(_LOG, _as_csv(state.log).encode())
+
+    def save_recipe(self, asked: dict[str, Any], command: Sequence[str], held_back: HeldBack | None) -> None:
+        """Say what was asked for, for people; and which images to measure the model with.
+
+        Raises:
+            DiskError: it cannot be written.
+        """
+        recipe = {"command": list(command), "torch": torch.__version__, **asked}
+        self._write(_RECIPE, _as_json(recipe))
+        if held_back:
+            self._write(HELD_BACK_FILE, _as_json(asdict(held_back)))
+
+    def save_log(self, log: Sequence[Epoch]) -> None:
+        """Write the log, also where a run was killed before it could, and draw loss and accuracy."""
+        from senet_cli.output.pictures import draw_curves
+
+        self._write(_LOG, _as_csv(log).encode())
+        loss = {"training": [e.loss for e in log], "held back": [e.held_back_loss for e in log]}
+        accuracy = {
+            "training": [100 * e.accuracy for e in log],
+            "held back": [100 * e.held_back_accuracy for e in log],
+        }
+        self._write(_CURVES, draw_curves(loss, accuracy))
+
+    def save_model(self, network: SENetwork, checkpoint: Checkpoint, labels: LabelSet | None) -> Checkpoint:
+        """Write the finished weights, then the manifest that describes them.
+
+        Args:
+            network: trained.
+            checkpoint: all about it but its files.
+            labels: names of its classes, where they do not come with the package.
+
+        Returns:
+            The checkpoint with its file.
+
+        Raises:
+            DiskError: they cannot be written.
+        """
+        from safetensors.torch import save
+
+        state = network.state_dict()
+        tensors = {key: value.float().cpu().contiguous() for key, value in state.items() if value.ndim}
+        self._write(WEIGHTS_FILE, save(tensors, metadata={"format": "pt"}))
+        path = self.path / WEIGHTS_FILE
+        file = CheckpointFile(
+            urls=(),
+            digest=Digest(sha256_of(path)),
+            size=path.stat().st_size,
+            format="safetensors",
+            layout="senet",
+            path=path.absolute(),
+        )
+        finished = replace(checkpoint, files=(file,))
+        self._write(RUN_FILE, _as_json(manifest_of(finished, labels)))
+        return finished
+
+    def _write(self, name: str, data: bytes) -> None:
+        path = self.path / name
+        try:
+            write_atomically(path, data, shared=True)
+        except OSError as error:
+            raise DiskError.from_os_error(error, f"writing `{path}`") from error
+
+
+def _as_json(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _as_csv(log: Sequence[Epoch]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for epoch in log:
+        writer.writerow(f"{value:.6g}" if isinstance(value, float) else value for value in astuple(epoch))
+    return text.getvalue()

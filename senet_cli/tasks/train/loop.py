@@ -1,0 +1,169 @@
+"""One pass over the images, forwards and backwards, and one pass to measure."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from senet_cli.errors import DivergedError, UsageError
+from senet_cli.nets.network import SENetwork
+from senet_cli.tasks.train.mixing import CutMix
+from senet_cli.tasks.train.pixels import PixelNetwork
+from senet_cli.tasks.train.recipe import Recipe, TrainPrecision
+from senet_cli.tasks.train.samples import Batch
+from senet_cli.tasks.train.teachers import Teachers
+
+_SLOWER = "Train anew, with a smaller --lr and another -o."
+
+Progress = Callable[[int], None]
+"""Called with the number of images done in this pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one epoch gave.
+
+    Args:
+        number: from 1.
+        rate: learning rate at its end.
+        loss: mean training loss, with label smoothing and teachers.
+        accuracy: top-1 on the augmented training images, 0..1.
+        held_back_loss, held_back_accuracy: cross entropy and top-1 on the images that are held back; NaN
+            where there are none.
+        seconds: for training and measuring.
+    """
+
+    number: int
+    rate: float
+    loss: float
+    accuracy: float
+    held_back_loss: float
+    held_back_accuracy: float
+    seconds: float
+
+
+class Trainer:
+    """A network with its optimiser.
+
+    Args:
+        pixels: the network with its first weights.
+        teachers: what it learns from beside the labels.
+        recipe: the numbers.
+    """
+
+    def __init__(self, pixels: PixelNetwork, teachers: Teachers, recipe: Recipe) -> None:
+        if recipe.deterministic:  # CUDA's linear algebra asks for it
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(recipe.deterministic)
+        self.recipe = recipe
+        self.network, self._logits, self._device = pixels.network, pixels.logits, pixels.device
+        self._teachers = teachers
+        self._mix = CutMix(pixels.network.spec.classes) if recipe.augment == "cutmix" else None
+        self.unreadable: list[str] = []
+        _freeze(self.network, recipe.freeze)
+        self.optimiser = torch.optim.SGD(
+            _groups(self.network, recipe.weight_decay),
+            lr=recipe.rate,
+            momentum=recipe.momentum,
+            nesterov=True,
+        )
+
+    def train(
+        self, batches: Iterable[Batch], first_step: int, steps: int, progress: Progress
+    ) -> tuple[float, float]:
+        """One pass; the learning rate follows the recipe from step `first_step` of `steps` on.
+
+        Returns:
+            Mean loss, and top-1 accuracy 0..1, both on the augmented images.
+
+        Raises:
+            DivergedError: the loss became infinite or NaN.
+            UsageError: none of the images can be read.
+        """
+        self._training_mode()
+        total, right, done = 0.0, 0, 0
+        for number, (pixels, wanted, unreadable) in enumerate(batches):
+            self.unreadable += unreadable
+            if len(wanted) == 0:
+                continue
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.recipe.rate_at(first_step + number, steps)
+            seen, shown = self._mix(pixels, wanted) if self._mix else (pixels, wanted)
+            targets = shown.to(self._device)
+            logits = self._logits(seen, self.recipe.precision)
+            loss = functional.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
+            loss = self._teachers.loss(logits, seen, loss)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimiser.step()
+            total += float(loss.detach()) * len(targets)
+            if not math.isfinite(total):
+                raise DivergedError(f"the loss is {total} at step {first_step + number}", _SLOWER)
+            largest = targets if targets.ndim == 1 else targets.argmax(1)
+            right += int((logits.argmax(1) == largest).sum())
+            done += len(targets)
+            progress(done)
+        if not done:
+            raise UsageError(f"no image can be read; the first: {self.unreadable[0]}")
+        if not all(torch.isfinite(tensor).all() for tensor in self.network.state_dict().values()):
+            raise DivergedError("the weights are no longer finite", _SLOWER)
+        return total / done, right / done
+
+    @torch.inference_mode()
+    def measure(self, batches: Iterable[Batch], precision: TrainPrecision) -> tuple[float, float]:
+        """Cross entropy and top-1 accuracy 0..1 on images prepared as for predictions; NaN without any."""
+        self.network.eval()
+        total, right, done = 0.0, 0, 0
+        for pixels, wanted, unreadable in batches:
+            self.unreadable += unreadable
+            if len(wanted) == 0:
+                continue
+            targets = wanted.to(self._device)
+            logits = self._logits(pixels, precision)
+            total += float(functional.cross_entropy(logits, targets, reduction="sum"))
+            right += int((logits.argmax(1) == targets).sum())
+            done += len(targets)
+        return (total / done, right / done) if done else (math.nan, math.nan)
+
+    def _training_mode(self) -> None:
+        """Frozen stages stay in evaluation mode: their batch norms keep their statistics."""
+        self.network.train()
+        for part in _frozen(self.network, self.recipe.freeze):
+            part.eval()
+
+
+def _frozen(network: SENetwork, stages: int) -> list[nn.Module]:
+    if stages == 0:
+        return []
+    return [network.stem, *(network.get_submodule(name) for name in network.stages[:stages])]
+
+
+def _freeze(network: SENetwork, stages: int) -> None:
+    for part in _frozen(network, stages):
+        part.requires_grad_(False)
+
+
+def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Parameters that shrink (weights of convolutions and linear maps) and those that do not."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def calculates_bf16(device: str) -> bool:
+    """True if the device calculates in bf16 itself, so that training in it is faster."""
+    if device.startswith("cuda"):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device != "cpu":
+        return False
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # since PyTorch 2.11
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -1,0 +1,365 @@
+"""A whole training run: data and network in, the folder of a finished model out."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from senet_cli.catalogue.entries import (
+    OWN_RUN,
+    Architecture,
+    Checkpoint,
+    EntryName,
+    Licence,
+    Metric,
+    Preprocess,
+)
+from senet_cli.catalogue.labels import NO_NAME, LabelSet, labels_for_classes
+from senet_cli.catalogue.lookup import load_manifest
+from senet_cli.catalogue.parse import is_name
+from senet_cli.datasets.folders import HeldBack, Labelled, Splits, inner, read_splits, split, unpacked
+from senet_cli.errors import UsageError
+from senet_cli.inference.classifier import Model, find_model
+from senet_cli.inference.runtime import load_weights, resolve_runtime, start_engine
+from senet_cli.nets.network import SENetwork, build_network
+from senet_cli.settings import Settings
+from senet_cli.store.notices import Notices
+from senet_cli.tasks.train.folder import RunFolder, State
+from senet_cli.tasks.train.loop import Epoch, Trainer
+from senet_cli.tasks.train.pixels import PixelNetwork
+from senet_cli.tasks.train.recipe import Recipe, TrainPrecision
+from senet_cli.tasks.train.samples import Samples, augmentation, batches
+from senet_cli.tasks.train.teachers import Teachers
+
+
+class TrainNotices(Protocol):
+    """What a run tells while it goes on."""
+
+    def prepared(self, train: int, held_back: int, classes: int, first_epoch: int) -> None:
+        """Data and network are ready: numbers of images and classes, and the epoch that comes first."""
+
+    def advanced(self, epoch: int, done: int) -> None:
+        """So many images of this epoch are done."""
+
+    def finished_epoch(self, epoch: Epoch) -> None:
+        """An epoch is over and can be resumed from."""
+
+    def unreadable(self, problems: list[str]) -> None:
+        """Images were left out of an epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRequest:
+    """What to train.
+
+    Args:
+        data: folder or tar.
+        output: folder of the run.
+        recipe: the numbers.
+        architecture: key, None with `origin`.
+        origin: checkpoint or run to start from, None to start from random weights.
+        teachers: checkpoints or runs whose answers are learned from too.
+        se: False for the plain twin.
+        resume: True to go on with the run in `output`, if one was begun.
+        device: a resolved device.
+        jobs: decoding processes, for large images.
+    """
+
+    data: Path
+    output: Path
+    recipe: Recipe
+    architecture: str | None
+    origin: str | None
+    teachers: tuple[str, ...]
+    se: bool
+    resume: bool
+    device: str
+    jobs: int
+
+
+def train(
+    request: TrainRequest, settings: Settings, notices: TrainNotices, downloads: Notices | None = None
+) -> Checkpoint:
+    """Train, and leave a model that `-m <output>` finds.
+
+    Raises:
+        SenetError: data, model, options or disk are not as they must be.
+    """
+    folder = RunFolder(request.output)
+    if folder.used and not request.resume:
+        raise UsageError(
+            f"`{request.output}` holds a run already", "Go on with it by --resume, or give another -o."
+        )
+    if request.data.is_dir() and request.output.resolve().is_relative_to(request.data.resolve()):
+        raise UsageError(f"`{request.output}` lies inside `{request.data}`", "Give -o a folder elsewhere.")
+    with unpacked(request.data) as data:
+        data_set = _DataSet.read(data, request.recipe.seed)
+        start = _start(request, settings, downloads)
+        teachers = _teachers(
+            [
+                _teacher(name, start.architecture.preprocess, data_set.labels, settings, downloads)
+                for name in request.teachers
+            ],
+            request,
+            settings,
+        )
+        folder.prepare()
+        with folder.locked():
+            return _Run(request, start, teachers, data_set, folder, notices).go()
+
+
+@dataclass(frozen=True, slots=True)
+class _DataSet:
+    """The images of a run.
+
+    Args:
+        splits: to train on and to measure with.
+        labels: names of the classes.
+        digest: of names, classes and sizes of all images.
+        held_back: which images were chosen to measure with, if it was us who chose.
+    """
+
+    splits: Splits
+    labels: LabelSet
+    digest: str
+    held_back: HeldBack | None
+
+    @classmethod
+    def read(cls, folder: Path, seed: int) -> _DataSet:
+        """All that is wrong with names of classes is found here, before anything is trained."""
+        root, parts = inner(folder), read_splits(folder)
+        for name in parts.train.classes:
+            if not _is_utf8(name):
+                raise UsageError(f"the name of the class folder {name!r} is not UTF-8", "Rename it.")
+        labels = labels_for_classes(parts.train.classes)
+        if len(set(labels.labels)) < len(labels):
+            twice = next(label for label in labels.labels if labels.labels.count(label) > 1)
+            raise UsageError(f"two class folders are the same class, `{twice}`", "Put their images together.")
+        splits = split(parts, seed)
+        chosen = None if parts.held_back else HeldBack.of(splits, root)
+        return cls(splits, labels, splits.digest(root), chosen)
+
+
+# --- what a run starts from -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """The architecture, and the model whose weights come first, if any."""
+
+    architecture: Architecture
+    model: Model | None
+
+
+def _start(request: TrainRequest, settings: Settings, downloads: Notices | None) -> _Start:
+    if request.origin is None:
+        architecture = load_manifest(settings.manifest, settings.models).architecture(
+            str(request.architecture)
+        )
+        if not request.se:
+            architecture = replace(
+                architecture, key=f"{architecture.key}-plain", spec=architecture.spec.without_se()
+            )
+        return _Start(architecture, None)
+    model = find_model(request.origin, settings, downloads)
+    stages = len(model.architecture.spec.depths)
+    if request.recipe.freeze > stages:
+        raise UsageError(f"`{model.name}` has {stages} stages", f"Give --freeze {stages} or less.")
+    return _Start(replace(model.architecture, preprocess=model.preprocess), model)
+
+
+def _teacher(
+    name: str, preprocess: Preprocess, labels: LabelSet, settings: Settings, downloads: Notices | None
+) -> Model:
+    """A model that sees what the network sees and gives an answer for each of its classes."""
+    model = find_model(name, settings, downloads)
+    if model.labels.labels != labels.labels:
+        raise UsageError(
+            f"the classes of `{name}` are not those of the images", "A teacher knows the same classes."
+        )
+    if model.preprocess.crop != preprocess.crop:
+        raise UsageError(
+            f"`{name}` sees {model.preprocess.crop}x{model.preprocess.crop} pixels, "
+            f"the network that learns {preprocess.crop}x{preprocess.crop}",
+            "A teacher sees the same.",
+        )
+    return model
+
+
+def _network(start: _Start, labels: LabelSet) -> SENetwork:
+    """The first weights: random, or those of a model, whose head stays only if it knows the same classes."""
+    fresh = build_network(start.architecture.spec.with_classes(len(labels)))
+    if start.model is None:
+        return fresh
+    trained = load_weights(start.model.weights)
+    if start.model.labels.labels == labels.labels:
+        return trained.train()
+    trained.head, trained.spec = fresh.head, fresh.spec
+    return trained.train()
+
+
+def _teachers(models: Sequence[Model], request: TrainRequest, settings: Settings) -> Teachers:
+    """They run as they do for `senet predict`, which is faster than a network that is trained."""
+    if not models:
+        return Teachers()
+    precision = request.recipe.precision
+    runtime = resolve_runtime("auto", request.device, precision, latency=True)
+    engines = [start_engine(model.weights, runtime, settings, lambda _: None)[0] for model in models]
+    names = [f"{model.name} {model.sha256}" for model in models]
+    return Teachers(engines, names, mirror=request.recipe.augment != "none")
+
+
+# --- the run --------------------------------------------------------------------------------------
+
+
+class _Run:
+    """One run from its first or next epoch to the finished model."""
+
+    def __init__(
+        self,
+        request: TrainRequest,
+        start: _Start,
+        teachers: Teachers,
+        data: _DataSet,
+        folder: RunFolder,
+        notices: TrainNotices,
+    ) -> None:
+        self._request, self._folder, self._notices = request, folder, notices
+        self._recipe, self._start, self._data = request.recipe, start, data
+        self._taught_by = teachers.names
+        self._labels, splits = data.labels, data.splits
+        preprocess = start.architecture.preprocess
+        self._train = Samples(splits.train, preprocess, augmentation(self._recipe.augment, preprocess))
+        self._held_back = Samples(splits.held_back or Labelled(splits.train.classes, ()), preprocess)
+        torch.manual_seed(self._recipe.seed)
+        network = PixelNetwork(_network(start, self._labels), preprocess, request.device)
+        self._trainer = Trainer(network, teachers, self._recipe)
+        self._log: tuple[Epoch, ...] = ()
+
+    def go(self) -> Checkpoint:
+        """All epochs that are left, then the files of the finished model."""
+        asked = self._asked()
+        if state := self._folder.load_state(asked):
+            self._trainer.network.load_state_dict(state.network)
+            self._trainer.optimiser.load_state_dict(state.optimiser)
+            self._log = state.log
+        self._folder.save_recipe(asked, ["senet", *sys.argv[1:]], self._data.held_back)
+        first = len(self._log) + 1
+        classes = len(self._labels)
+        self._notices.prepared(len(self._train), len(self._held_back), classes, first)
+        for number in range(first, self._recipe.epochs + 1):
+            epoch = self._epoch(number)
+            self._log = (*self._log, epoch)
+            self._folder.save_state(
+                State(
+                    asked,
+                    self._trainer.network.state_dict(),
+                    self._trainer.optimiser.state_dict(),
+                    self._log,
+                )
+            )
+            self._notices.finished_epoch(epoch)
+        self._folder.save_log(self._log)
+        return self._folder.save_model(self._trainer.network, self._checkpoint(), self._own_labels())
+
+    def _epoch(self, number: int) -> Epoch:
+        begun = time.monotonic()
+        recipe, trainer = self._recipe, self._trainer
+        trainer.unreadable.clear()
+        each = max(1, len(self._train) // recipe.batch_size)
+        stream = batches(
+            self._train,
+            recipe.batch_size,
+            shuffle=True,
+            seed=_seed(recipe.seed, number),
+            jobs=self._request.jobs,
+        )
+        loss, accuracy = trainer.train(
+            stream,
+            (number - 1) * each,
+            each * recipe.epochs,
+            lambda done: self._notices.advanced(number, done),
+        )
+        held_back = self._measure(recipe.precision)
+        if trainer.unreadable:
+            self._notices.unreadable(trainer.unreadable)
+        rate = recipe.rate_at(number * each - 1, each * recipe.epochs)
+        return Epoch(number, rate, loss, accuracy, *held_back, time.monotonic() - begun)
+
+    def _measure(self, precision: TrainPrecision) -> tuple[float, float]:
+        if not len(self._held_back):
+            return math.nan, math.nan
+        recipe, jobs = self._recipe, self._request.jobs
+        stream = batches(self._held_back, recipe.batch_size, shuffle=False, seed=0, jobs=jobs)
+        return self._trainer.measure(stream, precision)
+
+    def _asked(self) -> dict[str, Any]:
+        """What decides the weights; a run is only resumed with the same."""
+        return {
+            **asdict(self._recipe),
+            "architecture": self._start.architecture.key,
+            "from": self._start.model.name if self._start.model else None,
+            "teachers": self._taught_by,
+            "data": self._data.digest,
+            "classes": list(self._labels.labels),
+            "workers": self._train.workers(self._request.jobs),
+        }
+
+    def _own_labels(self) -> LabelSet | None:
+        return replace(self._labels, name=self._name) if self._labels.name == NO_NAME else None
+
+    @property
+    def _name(self) -> EntryName:
+        name = re.sub("[^a-z0-9_-]+", "-", self._request.output.absolute().name.lower()).strip("-")
+        name = name[:60] or "run"
+        return EntryName(name if is_name(name) else f"{name}-run")
+
+    def _checkpoint(self) -> Checkpoint:
+        own = self._own_labels()
+        labels = own.name if own else self._labels.name
+        spec = self._trainer.network.spec
+        architecture = replace(self._start.architecture, spec=spec, labels=labels)
+        return Checkpoint(
+            name=self._name,
+            publisher="trained with senet",
+            architecture=architecture,
+            labels=labels,
+            preprocess=architecture.preprocess,
+            files=(),
+            metrics=self._metrics(),
+            licence=Licence("your own", "as the images and the weights it began with allow"),
+            sources=(f"`senet train`, {self._recipe.epochs} epochs, seed {self._recipe.seed}",),
+        )
+
+    def _metrics(self) -> tuple[Metric, ...]:
+        """Accuracy of the finished weights, in float32 as `senet predict` runs them."""
+        if not len(self._held_back):
+            return ()
+        self._trainer.unreadable.clear()
+        _, accuracy = self._measure("fp32")
+        if math.isnan(accuracy):  # none of them can be read
+            return ()
+        size = self._start.architecture.preprocess.crop
+        dataset = f"{len(self._held_back) - len(self._trainer.unreadable):,} images held back"
+        return (Metric(dataset, round(100 * accuracy, 3), None, size, OWN_RUN),)
+
+
+def _seed(seed: int, epoch: int) -> int:
+    """Another one for each epoch, so that a resumed run sees what an uninterrupted one sees."""
+    return (seed * 1_000_003 + epoch) % 2**63
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Files of weights: safe reading, key layouts of publishers, identifying, writing."""

@@ -1,0 +1,92 @@
+"""A network's weights as a publisher writes them: key names, spelling of the SE modules, container."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from senet_cli.errors import UsageError
+from senet_cli.nets.network import SENetwork
+from senet_cli.weights.layouts import KeyLayout
+
+Container = Literal["safetensors", "torch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What a publisher's files have besides the names.
+
+    Args:
+        convolutional_se: True for SE weights as 1x1 convolutions (4-D), False for linear maps (2-D).
+        counters: True for batch norms with `num_batches_tracked`.
+        wrapper: what a torch file has around the state dict, under the key `state_dict`; None: nothing.
+    """
+
+    convolutional_se: bool
+    counters: bool
+    wrapper: dict[str, Any] | None = None
+
+
+STYLES = {
+    "senet": Style(convolutional_se=False, counters=False),
+    "cadene": Style(convolutional_se=True, counters=False),
+    "timm": Style(convolutional_se=True, counters=True),
+    "timm-pooled": Style(convolutional_se=True, counters=True),
+    "mmpretrain": Style(convolutional_se=True, counters=True, wrapper={"meta": {}}),
+    "leeyeonsu": Style(convolutional_se=False, counters=True, wrapper={}),
+    "moskomule": Style(convolutional_se=False, counters=True),
+    "ibn-net": Style(convolutional_se=False, counters=True),
+    "pytorchcv": Style(convolutional_se=True, counters=True),
+    "pytorchcv-senet": Style(convolutional_se=True, counters=True),
+    "pytorchcv-cifar": Style(convolutional_se=True, counters=True),
+    "pytorchcv-pre": Style(convolutional_se=True, counters=True),
+}
+"""By layout. Cadene's files are older than PyTorch 0.4.1, which brought the counters."""
+
+
+def checkpoint_bytes(network: SENetwork, layout: KeyLayout, container: Container) -> bytes:
+    """The file that holds the network's weights as this publisher would write it.
+
+    Args:
+        network: on the CPU, float32.
+        layout: one of `WRITABLE`.
+        container: safetensors has no wrapper.
+
+    Raises:
+        UsageError: the publisher has no name for a part of this network.
+    """
+    style = STYLES[layout.name]
+    tensors = published_tensors(network, layout, style)
+    if container == "safetensors":
+        from safetensors.torch import save
+
+        return save(tensors, metadata={"format": "pt"})
+    buffer = io.BytesIO()
+    torch.save(tensors if style.wrapper is None else {**style.wrapper, "state_dict": tensors}, buffer)
+    return buffer.getvalue()
+
+
+def published_tensors(network: SENetwork, layout: KeyLayout, style: Style) -> dict[str, Tensor]:
+    """The network's tensors under the publisher's names and in its shapes.
+
+    Raises:
+        UsageError: the publisher has no name for a part of this network.
+    """
+    tensors = {}
+    for key, value in network.state_dict().items():
+        if key.endswith("num_batches_tracked") and not style.counters:
+            continue
+        linear_se = ".se." in key and key.endswith(".weight") and value.ndim == 2
+        spelled = value[:, :, None, None] if linear_se and style.convolutional_se else value
+        try:
+            tensors[layout.key(key)] = spelled.detach().contiguous()
+        except KeyError as error:
+            raise UsageError(
+                f"the layout `{layout.name}` has no name for `{key.rpartition('.')[0]}` of this network",
+                "`--layout senet` can hold any network.",
+            ) from error
+    return tensors

@@ -1,0 +1,125 @@
+"""The bundled manifest against the catalogue that was gathered from the publishers' own files."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from senet_cli.catalogue.entries import Checkpoint
+from senet_cli.catalogue.lookup import load_manifest
+
+PROJECT = Path(__file__).parent.parent.parent
+CHECKPOINTS = list(load_manifest().checkpoints.values())
+
+each_published = pytest.mark.parametrize(
+    "checkpoint",
+    [c for c in CHECKPOINTS if not c.name.startswith("seresnet32-cifar10.")],
+    ids=lambda c: c.name,
+)
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> dict[str, dict[str, Any]]:
+    """Entries by name."""
+    folder = os.environ.get("SENET_TEST_DATA")
+    if not folder:
+        pytest.skip("SENET_TEST_DATA is not set: no catalogue to compare with")
+    path = Path(folder).parent / "weights" / "catalogue.json"
+    if not path.exists():
+        pytest.skip("there is no catalogue beside SENET_TEST_DATA")
+    entries = json.loads(path.read_text())
+    return {entry["name"].replace("official-caffe/", "caffe/"): entry for entry in entries}
+
+
+@pytest.fixture
+def published(checkpoint: Checkpoint, catalogue: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The catalogue's entry of this checkpoint, found by one of its aliases."""
+    lower = {name.lower(): entry for name, entry in catalogue.items()}
+    (found,) = [lower[alias] for alias in checkpoint.aliases if alias in lower]
+    return found
+
+
+def moved(url: str) -> str:
+    """The address as it is today: one repository has another owner, one host speaks https."""
+    url = url.replace("/rwightman/pytorch-image-models/", "/huggingface/pytorch-image-models/")
+    return re.sub("^http:", "https:", url)
+
+
+@each_published
+def test_addresses_are_published(checkpoint: Checkpoint, published: dict[str, Any]) -> None:
+    mirrors = [mirror["url"] for mirror in published["mirrors"] or []]
+    known = {moved(url) for url in (*published["urls"], *mirrors)}
+    assert {url for file in checkpoint.files for url in file.urls} <= known
+
+
+@each_published
+def test_digests_and_sizes_are_published(checkpoint: Checkpoint, published: dict[str, Any]) -> None:
+    hub = (published["hf_hub"] or {}).get("file_digests", {})
+    for file in checkpoint.files:
+        (name,) = {*file.names} & {published["filename"], *hub} or {""}
+        if name in hub:
+            assert file.digest.value == hub[name]["sha256"]
+            assert file.size is None
+        else:
+            known = published["sha1"] or published["sha256"] or published["hash_in_name"]
+            assert file.digest.value == known
+            assert file.size == published["size_bytes"]
+
+
+@each_published
+def test_a_full_digest_is_used_where_one_is_known(checkpoint: Checkpoint, published: dict[str, Any]) -> None:
+    hub = (published["hf_hub"] or {}).get("file_digests", {})
+    full = {digest["sha256"] for digest in hub.values()} | {published["sha256"]} - {None}
+    assert {file.digest.value for file in checkpoint.files if file.digest.full} == full
+
+
+@each_published
+def test_parameters_are_as_many_as_published(checkpoint: Checkpoint, published: dict[str, Any]) -> None:
+    if checkpoint.name.endswith((".caffe", ".tf", ".ibn-a")):  # their publishers do not count
+        assert published["params"] is None
+    else:
+        assert checkpoint.architecture.spec.parameters() == published["params"]
+    assert checkpoint.architecture.spec.classes == published["num_classes"]
+
+
+@each_published
+def test_preprocessing_is_as_published(checkpoint: Checkpoint, published: dict[str, Any]) -> None:
+    theirs, ours = published["preprocessing"], checkpoint.preprocess
+    if theirs is None:
+        pytest.skip("its publisher says nothing of the preprocessing; the usual one for ImageNet is assumed")
+    scale = theirs["input_range"][1]
+    assert theirs["input_size"] == [3, ours.crop, ours.crop]
+    assert (theirs["resize"] or ours.crop) == ours.resize
+    assert theirs.get("interpolation", "bilinear").split(maxsplit=1)[0] == ours.interpolation
+    mean = theirs["mean"] if theirs.get("colour_order") != "BGR" else theirs["mean"][::-1]
+    assert [value / scale for value in mean] == pytest.approx(list(ours.mean), rel=1e-12)
+    assert [value / scale for value in theirs["std"] or (1, 1, 1)] == pytest.approx(list(ours.std), rel=1e-12)
+
+
+@each_published
+def test_accuracies_are_as_published(checkpoint: Checkpoint, published: dict[str, Any]) -> None:
+    """Where the catalogue knows sizes, the numbers with one; its others repeat them without."""
+    rows = published["accuracy"] or []
+    sized = [row for row in rows if "img_size" in row]
+    sourced = [row for row in rows if "top5" in row or "source" in row]
+    crop = checkpoint.preprocess.crop
+    theirs = {(row["top1"], row.get("top5"), row.get("img_size", crop)) for row in sized or sourced}
+    ours = [(metric.top1, metric.top5, metric.size) for metric in checkpoint.metrics]
+    assert len(ours) == len(set(ours))
+    assert set(ours) == theirs
+    assert {metric.dataset for metric in checkpoint.metrics} <= {checkpoint.labels}
+
+
+def test_every_eligible_checkpoint_is_here_and_every_other_has_a_reason(
+    catalogue: dict[str, dict[str, Any]],
+) -> None:
+    here = {alias for checkpoint in CHECKPOINTS for alias in checkpoint.aliases}
+    reasons = json.loads((PROJECT / "scripts" / "not_included.json").read_text())
+    left_out = {name for names in reasons.values() for name in names if isinstance(names, list)}
+    assert len(left_out) == sum(len(names) for names in reasons.values() if isinstance(names, list))
+    assert {name for name in catalogue if name.lower() not in here} == left_out

@@ -1,0 +1,1 @@
+"""Tests of senet_cli.tasks.train."""

@@ -1,1 +1,0 @@
-"""Tests of senet_cli.train."""
