@@ -112,7 +112,9 @@ def test_an_address_that_is_silent_does_not_hide_one_that_answers(senet: Senet, 
         file["urls"] = [url, (tmp_path / "model.pth").as_uri()]
         (tmp_path / "manifest.json").write_text(json.dumps(content))
         check = "from senet_cli.store.install import check_answers\n"
-        check += "from senet_cli.catalogue import load_manifest\nfrom senet_cli.settings import Settings\n"
+        check += (
+            "from senet_cli.catalogue.lookup import load_manifest\nfrom senet_cli.settings import Settings\n"
+        )
         check += "settings = Settings.from_environment()\n"
         check += "check_answers(load_manifest(settings.manifest).checkpoint('seresnet50'), settings, 4.0)"
         subprocess.run([sys.executable, "-c", check], env=os.environ | environment, check=True, timeout=60)

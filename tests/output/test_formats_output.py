@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from senet_cli.errors import DiskError, OutputClosed
 from senet_cli.inference.records import Record
-from senet_cli.output import FORMATS, make_writer, open_output
-from senet_cli.output.base import Format, Output
+from senet_cli.output.base import FORMATS, Format, Output, open_output
+from senet_cli.output.choose import make_writer
 from tests.output.outputs import RECORD, written
 
 

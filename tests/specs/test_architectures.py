@@ -376,7 +376,7 @@ def test_parts_by_hand() -> None:
 @pytest.mark.parametrize("module", ["senet_cli.specs", "senet_cli.catalogue", "senet_cli.weights.layouts"])
 def test_specs_need_no_torch(module: str) -> None:
     code = (
-        f"import sys, {module}; from senet_cli.catalogue import load_manifest; "
+        f"import sys, {module}; from senet_cli.catalogue.lookup import load_manifest; "
         "load_manifest().architecture('senet154').spec.parameters(); "
         "print([name for name in ('torch', 'numpy', 'PIL', 'requests') if name in sys.modules])"
     )
