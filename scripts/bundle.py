@@ -18,13 +18,14 @@ from typing import Any
 import manifest_file
 
 from senet_cli.catalogue.entries import Checkpoint, Licence, Metric
-from senet_cli.catalogue.lookup import find_checkpoint
+from senet_cli.catalogue.resolve import Catalogue, ModelRef
 from senet_cli.catalogue.write import checkpoint_dict
-from senet_cli.settings import BUNDLED_MODEL
+from senet_cli.settings import BUNDLED_MODEL, Settings
 from senet_cli.store.files import write_atomically
+from senet_cli.store.model_folders import WEIGHTS_FILE
 
-DATA = manifest_file.PROJECT / "senet_cli" / "data" / "checkpoints"
-TARGET = DATA / f"{BUNDLED_MODEL}.safetensors"
+DATA = manifest_file.PROJECT / "senet_cli" / "data" / "models"
+TARGET = DATA / BUNDLED_MODEL / WEIGHTS_FILE
 PAGE = "docs/bundled-model.md"
 MOST_BYTES = 4_000_000
 ORIGIN = "LEEYEONSU/pytorch--CutMix@fe4724a save_model/model.pt"
@@ -33,7 +34,7 @@ RECORDS = manifest_file.PROJECT / "docs" / "bundled-model"
 
 
 def main(run: Path, data: Path) -> None:
-    checkpoint, _ = find_checkpoint(str(run))
+    checkpoint = Catalogue.load(Settings.from_environment()).resolve(ModelRef.to_folder(run)).checkpoint
     weights = (run / "model.safetensors").read_bytes()
     if len(weights) > MOST_BYTES:
         sys.exit(f"{run} has weights of {len(weights):,} bytes; at most {MOST_BYTES:,} come with senet")

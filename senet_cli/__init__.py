@@ -9,11 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from senet_cli.images.coerce import load_image
     from senet_cli.inference.classifier import Classifier
     from senet_cli.inference.records import Prediction
     from senet_cli.nets.named import SEResNet, SEResNeXt
     from senet_cli.nets.parts import SqueezeExcitation
-    from senet_cli.tasks.networks import create_model, list_models
+    from senet_cli.tasks.networks import create_model, list_models, load_network
 
 __all__ = [
     "Classifier",
@@ -23,6 +24,8 @@ __all__ = [
     "SqueezeExcitation",
     "create_model",
     "list_models",
+    "load_image",
+    "load_network",
 ]
 
 _HOMES = {
@@ -33,6 +36,8 @@ _HOMES = {
     "SqueezeExcitation": "senet_cli.nets.parts",
     "create_model": "senet_cli.tasks.networks",
     "list_models": "senet_cli.tasks.networks",
+    "load_image": "senet_cli.images.coerce",
+    "load_network": "senet_cli.tasks.networks",
 }
 
 

@@ -19,14 +19,14 @@ PROBE = """
 import sys
 sys.path.append(sys.argv[1])
 import senet_cli
-from senet_cli.labels import load_labels
-from senet_cli.manifest.lookup import bundled_manifest, load_manifest
+from senet_cli.catalogue.labels import load_labels
+from senet_cli.catalogue.lookup import bundled_manifest, load_manifest
 from senet_cli.settings import BUNDLED_MODEL
 assert len(load_manifest().checkpoints) == 121, "checkpoints"
 assert len(load_labels("imagenet-1k")) == 1000, "labels"
 bundled = load_manifest().checkpoint(BUNDLED_MODEL).files[0].path
 assert bundled.is_file(), "bundled model"
-assert "LEEYEONSU" in bundled.with_suffix(".LICENSE").read_text(), "its licence"
+assert "LEEYEONSU" in (bundled.parent / "LICENSE").read_text(), "its licence"
 print(senet_cli.__file__, bundled_manifest(), sep="\\n")
 """
 

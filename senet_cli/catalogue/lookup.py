@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,10 +14,11 @@ from senet_cli.catalogue.labels import NO_NAME, LabelSet, load_labels, numbered_
 from senet_cli.catalogue.lazy_mapping import Lazy, overlaid
 from senet_cli.catalogue.parse import parse_architecture, parse_checkpoint, parse_label_set, parse_name
 from senet_cli.errors import ManifestError, SenetError, UnknownModelError
+from senet_cli.settings import BUNDLED_MODEL
 
 SCHEMA = 1
 _FILE_NAME = "weights_manifest.json"
-RUN_FILE = "model.json"
+MODEL_FILE = "model.json"
 """The manifest in the folder of a training run or of an imported model, with one checkpoint."""
 
 
@@ -33,6 +33,7 @@ class Manifest:
         aliases: other names of checkpoints -> their names.
         label_sets: names of classes that come with this manifest, by name.
         damaged: imported models that cannot be read, by name, and why; only who asks for one is stopped.
+        folders: the own folders of models that have one (imported ones, the bundled one), by name.
     """
 
     architectures: Mapping[str, Architecture]
@@ -41,6 +42,7 @@ class Manifest:
     aliases: dict[str, str] = field(default_factory=dict)
     label_sets: dict[str, LabelSet] = field(default_factory=dict)
     damaged: dict[str, SenetError] = field(default_factory=dict)
+    folders: dict[str, Path] = field(default_factory=dict)
 
     def checkpoint(self, name: str) -> Checkpoint:
         """The checkpoint with this name, alias or family name; upper case does not matter.
@@ -49,7 +51,7 @@ class Manifest:
             UnknownModelError: there is none; the hint names the closest.
             ManifestError, DiskError: it was imported, and what describes it is damaged.
         """
-        wanted = _plain(name)
+        wanted = plain_name(name)
         if wanted in self.damaged:  # never a published model of the same name in its place
             raise self.damaged[wanted]
         target = self._targets().get(wanted)
@@ -91,7 +93,7 @@ class Manifest:
 
     def knows(self, name: str) -> bool:
         """True if this name stands for a model, one that is damaged included."""
-        return _plain(name) in self._targets() or _plain(name) in self.damaged
+        return plain_name(name) in self._targets() or plain_name(name) in self.damaged
 
     def names(self) -> list[str]:
         """Names to choose from: the families, then every checkpoint."""
@@ -132,6 +134,7 @@ class Manifest:
             aliases | other.aliases,
             self.label_sets | other.label_sets,
             self.damaged | other.damaged,
+            {name: folder for name, folder in self.folders.items() if name not in claimed} | other.folders,
         )
 
     def _targets(self) -> dict[str, str]:
@@ -143,7 +146,8 @@ class Manifest:
         return f"Did you mean {_either(close)}? {listed}" if close else listed
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A name as it is compared: neither case nor blanks around it matter."""
     return name.strip().lower()
 
 
@@ -151,8 +155,8 @@ def _either(names: list[str]) -> str:
     return " or ".join(f"`{name}`" for name in names)
 
 
-_BUNDLED_FILES = Path(__file__).resolve().parent.parent / "data" / "checkpoints"
-"""The checkpoints that come with the package."""
+_BUNDLED_FILES = Path(__file__).resolve().parent.parent / "data" / "models"
+"""The folders of models that come with the package."""
 
 
 def bundled_manifest() -> Path:
@@ -184,13 +188,14 @@ def load_manifest(extra: Path | None = None, models: Path | None = None) -> Mani
 @functools.cache
 def _bundled() -> Manifest:
     """What came with this installation. The tests have read the whole of it, so one entry may do here."""
-    return _read_manifest(read_json(bundled_manifest()), None, _BUNDLED_FILES)
+    manifest = _read_manifest(read_json(bundled_manifest()), None, _BUNDLED_FILES.joinpath)
+    return replace(manifest, folders={BUNDLED_MODEL: _BUNDLED_FILES / BUNDLED_MODEL})
 
 
 def imported_files(models: Path) -> list[Path]:
     """What describes each imported model; a folder that one may not look into holds nothing for us."""
     try:
-        return sorted(models.glob(f"*/{RUN_FILE}"))
+        return sorted(models.glob(f"*/{MODEL_FILE}"))
     except OSError:
         return []
 
@@ -204,6 +209,7 @@ def _imported(paths: list[Path], base: Manifest) -> Manifest:
     aliases: dict[str, str] = {}
     label_sets: dict[str, LabelSet] = {}
     damaged: dict[str, SenetError] = {}
+    folders: dict[str, Path] = {}
     for path in paths:
         name = path.parent.name
         try:
@@ -219,35 +225,8 @@ def _imported(paths: list[Path], base: Manifest) -> Manifest:
             checkpoints |= own.checkpoints
             aliases |= own.aliases
             label_sets |= own.label_sets
-    return Manifest({}, checkpoints, {}, aliases, label_sets, damaged)
-
-
-def find_checkpoint(
-    name: str, extra: Path | None = None, models: Path | None = None
-) -> tuple[Checkpoint, Manifest]:
-    """The checkpoint of a name, or of the folder of a training run, and the manifest that knows it.
-
-    Raises:
-        UnknownModelError: neither; the hint names the closest.
-        ManifestError, DiskError: as `load_manifest`.
-    """
-    manifest = load_manifest(extra, models)
-    if not manifest.knows(name):
-        run = Path(name) / RUN_FILE
-        if os.path.isfile(run):  # noqa: PTH113 - no error where a name is too long for a path
-            return _only_checkpoint(run, manifest)
-        if os.path.isdir(name):  # noqa: PTH112
-            raise UnknownModelError(
-                f"the folder `{name}` holds no `{RUN_FILE}`", "`senet train` writes one at the end of a run."
-            )
-    return manifest.checkpoint(name), manifest
-
-
-def _only_checkpoint(run: Path, manifest: Manifest) -> tuple[Checkpoint, Manifest]:
-    own = parse_manifest(read_json(run), manifest, run.absolute().parent)
-    if len(own.checkpoints) != 1:
-        raise ManifestError(f"`{run}` holds {len(own.checkpoints)} checkpoints instead of one")
-    return next(iter(own.checkpoints.values())), manifest.merged(own)
+            folders[name] = path.parent
+    return Manifest({}, checkpoints, {}, aliases, label_sets, damaged, folders)
 
 
 def parse_manifest(fields: Fields, base: Manifest | None = None, folder: Path = Path()) -> Manifest:
@@ -256,14 +235,17 @@ def parse_manifest(fields: Fields, base: Manifest | None = None, folder: Path = 
     Raises:
         ManifestError: a rule is broken.
     """
-    read = _read_manifest(fields, base, folder)
+    read = _read_manifest(fields, base, lambda _: folder)
     manifest = replace(read, architectures=dict(read.architectures), checkpoints=dict(read.checkpoints))
     _check_names(manifest, fields.where)
     return manifest
 
 
-def _read_manifest(fields: Fields, base: Manifest | None, folder: Path) -> Manifest:
-    """As `parse_manifest`, but what is wrong in an architecture or checkpoint comes out when it is used."""
+def _read_manifest(fields: Fields, base: Manifest | None, folder_of: Callable[[str], Path]) -> Manifest:
+    """As `parse_manifest`, but what is wrong in an architecture or checkpoint comes out when it is used.
+
+    `folder_of` gives the folder in which the files of a checkpoint lie, by its name.
+    """
     schema = fields.take("schema")
     if type(schema) is not int or schema != SCHEMA:
         fields.fail(f"`schema` is not {SCHEMA}, the one that this version of senet reads: update senet")
@@ -271,7 +253,7 @@ def _read_manifest(fields: Fields, base: Manifest | None, folder: Path) -> Manif
     networks, files = fields.unread("architectures"), fields.unread("checkpoints")
     architectures = Lazy(networks, lambda key: parse_architecture(key, networks[key]()))
     known = overlaid(base.architectures, architectures) if base else architectures
-    checkpoints = Lazy(files, lambda name: parse_checkpoint(name, files[name](), known, folder))
+    checkpoints = Lazy(files, lambda name: parse_checkpoint(name, files[name](), known, folder_of(name)))
     labels = fields.unread("label_sets")
     label_sets = {name: parse_label_set(name, labels[name]()) for name in labels}
     defaults = _defaults(fields, {*checkpoints, *(base.checkpoints if base else ())})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,7 +12,7 @@ import typer
 
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import mute_native_code, note
-from senet_cli.cli.download_progress import DownloadNotices
+from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.errors import UsageError
 from senet_cli.inference.engines.base import PRECISIONS, Precision, check_device
 from senet_cli.output.base import open_output
@@ -98,9 +97,9 @@ def benchmark(
         size,
     )
     rows: list[Row] = []
-    with open_output(output) as out, closing(DownloadNotices(quiet=quiet)) as notices:
+    with open_output(output) as out, ConsoleReporter(quiet=quiet, details=True) as reporter:
         try:
-            for row in run(request, settings, notices, lambda text: note(text, quiet=quiet)):
+            for row in run(request, settings, reporter):
                 rows.append(row)
                 note(_told(row), quiet=quiet)
         finally:  # what was measured before an error or Ctrl-C

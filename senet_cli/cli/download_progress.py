@@ -1,43 +1,41 @@
-"""What downloads tell on standard error: one display for all files on a terminal, else lines."""
+"""How downloads are shown on standard error: one display for all files on a terminal, else lines."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from senet_cli.cli.console import is_terminal, megabytes, note
+from senet_cli.events import (
+    DownloadAdvanced,
+    DownloadFinished,
+    DownloadRetried,
+    DownloadsPlanned,
+    DownloadStarted,
+    OriginFailed,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from senet_cli.catalogue.entries import Checkpoint
-    from senet_cli.errors import SenetError
-    from senet_cli.store.notices import Installed
-
+DownloadEvent = (
+    DownloadsPlanned | DownloadStarted | DownloadAdvanced | DownloadRetried | OriginFailed | DownloadFinished
+)
 _LINE_SECONDS = 10.0
 
 
-class DownloadNotices:
-    """Shows what the store does; see `senet_cli.store.notices.Notices`.
+class DownloadDisplay:
+    """Shows how far downloads are; `-q` needs no display.
 
     Args:
-        quiet: True shows errors only.
-        planned: what is going to be fetched, for the display of all files together.
         clock: seconds, for tests.
     """
 
-    def __init__(
-        self,
-        *,
-        quiet: bool,
-        planned: Sequence[Checkpoint] = (),
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._quiet = quiet
-        self._planned = planned
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._sizes: tuple[int | None, ...] = ()
         self._display: Progress | None = None
         self._all: TaskID | None = None
         self._one: TaskID | None = None
@@ -46,50 +44,22 @@ class DownloadNotices:
         self._size: int | None = None
         self._begun = self._told = 0.0
 
-    def started(self, name: str, origin: str, size: int | None, done: int) -> None:
-        """See `Notices`."""
-        self._end_of_file()
-        self._name, self._done, self._had, self._size = name, done, done, size
-        self._begun = self._told = self._clock()
-        going_on = f", going on after {megabytes(done)}" if done else ""
-        note(f"fetching {name} ({megabytes(size)}) from {origin}{going_on}", quiet=self._quiet)
-        if not self._quiet and is_terminal(sys.stderr):
-            display = self._open_display()
-            self._one = display.add_task(name, total=size, completed=done)
-
-    def advanced(self, count: int) -> None:
-        """See `Notices`."""
-        self._done += count
-        if self._display and self._one is not None:
-            self._display.advance(self._one, count)
-            if self._all is not None:
-                self._display.advance(self._all, count)
-        elif not self._quiet and self._clock() - self._told >= _LINE_SECONDS:
-            self._told = self._clock()
-            note(f"{self._name}: {megabytes(self._done)} of {megabytes(self._size)}{self._pace()}")
-
-    def waiting(self, error: SenetError, seconds: float) -> None:
-        """See `Notices`."""
-        note(f"{error.message}; trying again in {seconds:.1f} s", quiet=self._quiet)
-
-    def locked(self, name: str) -> None:
-        """See `Notices`."""
-        note(f"another process is fetching {name}; waiting for it", quiet=self._quiet)
-
-    def failed(self, error: SenetError) -> None:
-        """See `Notices`."""
-        self._end_of_file()
-        note(error.message, quiet=self._quiet)
-
-    def finished(self, installed: Installed) -> None:
-        """See `Notices`."""
-        self._end_of_file()
-        seconds = self._clock() - self._begun
-        note(
-            f"installed {self._name}: {megabytes(self._done - self._had)} in {seconds:.1f} s, "
-            f"SHA-256 {installed.sha256[:16]}... verified",
-            quiet=self._quiet,
-        )
+    def show(self, event: DownloadEvent) -> None:
+        """Show an event."""
+        match event:
+            case DownloadsPlanned(sizes):
+                self._sizes = sizes
+            case DownloadStarted():
+                self._start(event)
+            case DownloadAdvanced(count):
+                self._advance(count)
+            case DownloadRetried(error, seconds):
+                note(f"{error.message}; trying again in {seconds:.1f} s")
+            case OriginFailed(error):
+                self._end_of_file()
+                note(error.message)
+            case DownloadFinished(_, sha256):
+                self._finish(sha256)
 
     def close(self) -> None:
         """Take the display off the terminal."""
@@ -97,13 +67,40 @@ class DownloadNotices:
             self._display.stop()
             self._display = self._all = self._one = None
 
+    def _start(self, event: DownloadStarted) -> None:
+        self._end_of_file()
+        self._name, self._size = event.name, event.size
+        self._done = self._had = event.done
+        self._begun = self._told = self._clock()
+        going_on = f", going on after {megabytes(event.done)}" if event.done else ""
+        note(f"fetching {event.name} ({megabytes(event.size)}) from {event.origin}{going_on}")
+        if is_terminal(sys.stderr):
+            self._one = self._open_display().add_task(event.name, total=event.size, completed=event.done)
+
+    def _advance(self, count: int) -> None:
+        self._done += count
+        if self._display and self._one is not None:
+            self._display.advance(self._one, count)
+            if self._all is not None:
+                self._display.advance(self._all, count)
+        elif self._clock() - self._told >= _LINE_SECONDS:
+            self._told = self._clock()
+            note(f"{self._name}: {megabytes(self._done)} of {megabytes(self._size)}{self._pace()}")
+
+    def _finish(self, sha256: str) -> None:
+        self._end_of_file()
+        seconds = self._clock() - self._begun
+        note(
+            f"installed {self._name}: {megabytes(self._done - self._had)} in {seconds:.1f} s, "
+            f"SHA-256 {sha256[:16]}... verified"
+        )
+
     def _open_display(self) -> Progress:
         if self._display is None:
             self._display = _byte_display()
-            if len(self._planned) > 1:
-                sizes = [checkpoint.files[0].size for checkpoint in self._planned]
-                total = None if None in sizes else sum(size or 0 for size in sizes)
-                self._all = self._display.add_task(f"{len(sizes)} models", total=total)
+            if len(self._sizes) > 1:
+                total = None if None in self._sizes else sum(size or 0 for size in self._sizes)
+                self._all = self._display.add_task(f"{len(self._sizes)} models", total=total)
             self._display.start()
         return self._display
 

@@ -13,16 +13,15 @@ import typer
 from senet_cli.catalogue.entries import OWN_RUN
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import mute_native_code, note, say
-from senet_cli.cli.download_progress import DownloadNotices
-from senet_cli.cli.loading import load_classifier
 from senet_cli.cli.progress import image_progress
+from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.errors import DiskError, ExitCode, UsageError
 from senet_cli.inference.engines.base import check_device
 from senet_cli.output.base import open_output
 from senet_cli.output.text import encodable_json, printable
 
 if TYPE_CHECKING:
-    from senet_cli.inference.classifier import Model
+    from senet_cli.inference.models import RunnableModel
     from senet_cli.inference.records import ImageFailure
     from senet_cli.tasks.evaluate import Evaluation
 
@@ -84,33 +83,39 @@ def evaluate(
     counted apart, and then the exit code is 1.
     """
     check_device(device)
-    batch, threads = opt.auto_or_count(batch_size), opt.decoding_threads(jobs)
+    compute = opt.compute(engine, device, precision, batch_size, jobs)
     size = opt.input_size(image_size, recipe)
     settings = opt.settings(manifest, offline=offline)
     mute_native_code()
 
+    from senet_cli.catalogue.resolve import ModelRef
     from senet_cli.datasets.folders import HeldBack, inner, unpacked
     from senet_cli.datasets.ground_truth import match_classes, read_labelled
-    from senet_cli.inference.classifier import find_model
     from senet_cli.inference.pipeline import RunOptions
-    from senet_cli.inference.runtime import resolve_runtime
+    from senet_cli.inference.resolve import Resolver
     from senet_cli.tasks.evaluate import evaluate as run
+    from senet_cli.tasks.loading import load_predictor
 
     _check_picture(confusion)
-    runtime = resolve_runtime(engine, device, precision)
-    with unpacked(data) as folder, open_output(output) as out:
+    runtime = compute.resolve()
+    with (
+        unpacked(data) as folder,
+        open_output(output) as out,
+        ConsoleReporter(quiet=quiet) as reporter,
+    ):
         images = read_labelled(folder, truth)
         if chosen := HeldBack.read(Path(model)):
             everything, images = images, chosen.within(images, inner(folder))
             if len(images) < len(everything):
                 seen = len(everything) - len(images)
                 note(f"leaving out {seen:,} images that `{model}` was trained on", quiet=quiet)
-        found = find_model(model, settings, DownloadNotices(quiet=quiet), runtime=runtime, size=size)
+        resolver = Resolver.load(settings, reporter)
+        found = resolver.choose(ModelRef.parse(model), runtime=runtime, size=size)
         indices = match_classes(images.classes, found.labels)
-        classifier = load_classifier(found, runtime, settings)
-        options = RunOptions(batch_size=batch or classifier.batch_size, jobs=threads)
+        predictor, batch = load_predictor(found, runtime, compute, settings, reporter)
+        options = RunOptions(batch_size=batch, jobs=compute.jobs)
         with image_progress(shown=not quiet, count=lambda: len(images)) as progress:
-            result = run(images, indices, classifier, options, progress)
+            result = run(images, indices, predictor, options, progress)
         if not data.is_dir():
             result = replace(result, failures=tuple(_within(folder, f) for f in result.failures))
         out.write(_json(result, found) if format == "json" else _table(result, found))
@@ -151,7 +156,7 @@ def _draw(result: Evaluation, path: Path) -> None:
         raise DiskError.from_os_error(error, f"writing `{path}`") from error
 
 
-def _json(result: Evaluation, model: Model) -> str:
+def _json(result: Evaluation, model: RunnableModel) -> str:
     from senet_cli.tasks.evaluate import as_dict
 
     published: dict[str, Any] | None = asdict(model.metric) if model.metric else None
@@ -172,7 +177,7 @@ def _top5(result: Evaluation) -> list[str]:
     ]
 
 
-def _published(model: Model) -> str:
+def _published(model: RunnableModel) -> str:
     """The accuracy to compare with; none where another size than the publisher's was asked for."""
     metric = model.metric
     if metric is None:
@@ -182,7 +187,7 @@ def _published(model: Model) -> str:
     return f"{said:18} {metric.top1:6.2f} %   {metric.dataset}, {metric.source}"
 
 
-def _table(result: Evaluation, model: Model) -> str:
+def _table(result: Evaluation, model: RunnableModel) -> str:
     low, high = result.top1.interval
     lines = [
         f"{result.model}: {result.top1.of:,} images of {len(result.classes)} classes, "

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import note
-from senet_cli.cli.download_progress import DownloadNotices
+from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.output.base import open_output
 from senet_cli.weights.layouts import WRITABLE
 
@@ -61,14 +61,20 @@ def convert(
     Prints the file, its bytes, its SHA-256, and what loads it, separated by tabs. The last is empty where no
     package builds exactly this network.
     """
-    from senet_cli.tasks.export import ConvertRequest
-    from senet_cli.tasks.export import convert as run
+    from senet_cli.tasks.export import ExportRequest
+    from senet_cli.tasks.export import export as run
 
     torch_ending = output is not None and output.suffix.lower() in _TORCH_ENDINGS
-    request = ConvertRequest(name, to or ("torch" if torch_ending else "safetensors"), layout, output, force)
+    request = ExportRequest(
+        model=ModelRef.parse(name),
+        container=to or ("torch" if torch_ending else "safetensors"),
+        layout=layout,
+        output=output,
+        force=force,
+    )
     settings = opt.settings(manifest, offline=offline)
-    with open_output(None) as out, closing(DownloadNotices(quiet=quiet)) as notices:
-        written = run(request, settings, notices)
+    with open_output(None) as out, ConsoleReporter(quiet=quiet) as reporter:
+        written = run(request, settings, reporter)
         if written.caution:
             note(written.caution, quiet=quiet)
         out.write(f"{written.path}\t{written.size}\t{written.sha256}\t{written.load}\n")

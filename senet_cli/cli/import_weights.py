@@ -9,6 +9,7 @@ import typer
 
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import megabytes, note
+from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.errors import UsageError
 from senet_cli.output.base import open_output
 
@@ -92,7 +93,8 @@ def import_(
             raise UsageError("`--remove NAME` only removes", "Give it alone.")
         from senet_cli.tasks.import_weights import remove_model
 
-        freed = remove_model(remove, settings, lambda text: note(text, quiet=quiet))
+        with ConsoleReporter(quiet=quiet) as reporter:
+            freed = remove_model(remove, settings, reporter)
         note(f"{megabytes(freed)} freed", quiet=quiet)
         return
     if origin is None or name is None:
@@ -102,8 +104,8 @@ def import_(
     from senet_cli.tasks.import_weights import ImportRequest, import_model
 
     request = ImportRequest(origin, name, arch, labels, preprocess_from, image_size, force)
-    with open_output(None) as out:
-        imported = import_model(request, settings, lambda text: note(text, quiet=quiet))
+    with open_output(None) as out, ConsoleReporter(quiet=quiet) as reporter:
+        imported = import_model(request, settings, reporter)
         _tell(imported, given=labels is not None, quiet=quiet)
         out.write(f"{imported.checkpoint.name}\t{imported.folder}\n")
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from senet_cli.catalogue.lookup import find_checkpoint, load_manifest
+from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import complain, is_terminal, note
 from senet_cli.cli.models_table import table
@@ -92,20 +92,22 @@ def list_(
     if architectures and wanted != Selection():
         raise UsageError("`--architectures` lists all of them", "Leave the other options out.")
     settings = opt.settings(manifest)
-    catalogue = load_manifest(settings.manifest, settings.models)
+    catalogue = Catalogue.load(settings)
     for damaged in catalogue.damaged.values():
         complain(damaged)
     style = format or ("table" if is_terminal(sys.stdout) else "tsv")
     if architectures:
-        keys = [architecture_facts(entry) for entry in catalogue.architectures.values()]
+        keys = [architecture_facts(entry) for entry in catalogue.manifest.architectures.values()]
         with open_output(None) as out:
             out.write(_plain_table(keys) if style == "table" else _for_programs(keys, list(keys[0]), style))
         return
     cache = Cache.from_settings(settings)
     entries = wanted.of(
         [
-            checkpoint_summary(entry, catalogue, cached=bool(cache.holds(entry)))
-            for entry in catalogue.checkpoints.values()
+            checkpoint_summary(
+                entry.checkpoint, catalogue.manifest, cached=bool(cache.holds(entry.checkpoint))
+            )
+            for entry in catalogue.all()
         ]
     )
     with open_output(None) as out:
@@ -129,13 +131,14 @@ def info(
 ) -> None:
     """Show everything about one model: structure, preprocessing, files, digests, accuracy, sources."""
     settings = opt.settings(manifest)
-    checkpoint, catalogue = find_checkpoint(name, settings.manifest, settings.models)
+    model = Catalogue.load(settings).resolve(name)
     if classes:
-        facts = class_facts(catalogue.labels_of(checkpoint))
+        facts = class_facts(model.labels)
         with open_output(None) as out:
             out.write(_json(facts) if format == "json" else _for_programs(facts, list(facts[0]), "tsv"))
         return
-    found = checkpoint_facts(checkpoint, catalogue, path=Cache.from_settings(settings).holds(checkpoint))
+    path = Cache.from_settings(settings).holds(model.checkpoint)
+    found = checkpoint_facts(model.checkpoint, model.manifest, path=path)
     with open_output(None) as out:
         out.write(_json(found) if format == "json" else _text(found))
 

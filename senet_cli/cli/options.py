@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from senet_cli.catalogue.input_size import MAX_SIZE, InputSize, Recipe
-from senet_cli.catalogue.lookup import Manifest, load_manifest
+from senet_cli.catalogue.lookup import Manifest
+from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.errors import SenetError
 from senet_cli.inference.engines.base import EngineRequest, Precision
 from senet_cli.settings import Settings
+
+if TYPE_CHECKING:
+    from senet_cli.inference.runtime import ComputeOptions
 
 _MAX_DIGITS = 9
 _MAX_AUTO_JOBS, _MAX_JOBS = 8, 256
@@ -71,7 +75,7 @@ def complete_imported(incomplete: str) -> list[str]:
 def _starting(incomplete: str, names: Callable[[Manifest], Iterable[str]]) -> list[str]:
     try:
         settings = Settings.from_environment()
-        manifest = load_manifest(settings.manifest, settings.models)
+        manifest = Catalogue.load(settings).manifest
     except SenetError:
         return []
     return [name for name in names(manifest) if name.startswith(incomplete)]
@@ -152,6 +156,21 @@ def input_size(image_size: int | None, recipe: Recipe) -> InputSize:
     size = InputSize(image_size, recipe)
     size.check()
     return size
+
+
+def compute(
+    engine: EngineRequest, device: str, precision: Precision, batch_size: str, jobs: str
+) -> ComputeOptions:
+    """What the options that say where and how a network runs ask for."""
+    from senet_cli.inference.runtime import ComputeOptions
+
+    return ComputeOptions(
+        engine=engine,
+        device=device,
+        precision=precision,
+        batch_size=auto_or_count(batch_size),
+        jobs=decoding_threads(jobs),
+    )
 
 
 def settings(manifest: Path | None, *, offline: bool = False) -> Settings:

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import sys
-from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from senet_cli.catalogue.input_size import USUAL_SIZE, InputSize
-from senet_cli.catalogue.traits import preprocess_in_words
+from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code, note, say
-from senet_cli.cli.download_progress import DownloadNotices
-from senet_cli.cli.loading import load_classifier
+from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code
+from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.cli.results import ResultRun
-from senet_cli.errors import NothingToClassifyError, UsageError
-from senet_cli.images.sources import Source, SourceRequest
+from senet_cli.errors import UsageError
+from senet_cli.images.sources import SourceRequest
 from senet_cli.inference.engines.base import check_device
 from senet_cli.output.base import FORMATS, Format, Writer, open_output
 from senet_cli.output.choose import make_writer
-from senet_cli.settings import DEFAULT_MODEL, Settings
+from senet_cli.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from senet_cli.inference.classifier import Model
-    from senet_cli.inference.runtime import Runtime
-
+    from senet_cli.inference.resolve import OwnWeights
 
 EPILOG = """Examples:
 
@@ -126,98 +119,55 @@ def predict(
     if quiet and verbose:
         raise UsageError("`-q` and `-v` contradict each other", "Give one of them.")
     check_device(device)
-    chosen = _ModelChoice(model, weights, arch, strict, opt.input_size(image_size, recipe))
-    chosen.check()
-    batch, threads = opt.auto_or_count(batch_size), opt.decoding_threads(jobs)
-    request = SourceRequest(tuple(source or ()), from_file, null, recursive)
-    request.check()
-    sources = _at_least_one(request)
+    size, compute = (
+        opt.input_size(image_size, recipe),
+        opt.compute(engine, device, precision, batch_size, jobs),
+    )
+    sources = SourceRequest(tuple(source or ()), from_file, null, recursive)
+    sources.check()
+    asked = _asked(model, weights, arch)
+
+    from senet_cli.tasks.predict import PredictRequest
+    from senet_cli.tasks.predict import predict as run_task
+
+    request = PredictRequest(
+        sources=sources,
+        model=asked,
+        fallback=not strict,
+        size=size,
+        compute=compute,
+        top_k=top_k,
+        min_score=min_score,
+    )
     if not verbose:
         mute_native_code()
     settings = opt.settings(manifest, offline=offline)
-
-    from senet_cli.inference.runtime import resolve_runtime
-
-    runtime = resolve_runtime(engine, device, precision, latency=request.single)
-    found = chosen.find(settings, DownloadNotices(quiet=quiet), runtime)
-    classifier = load_classifier(found, runtime, settings, verbose=verbose)
-
-    from senet_cli.inference.pipeline import (  # after Pillow, which it imports, was imported
-        RunOptions,
-        classify,
-    )
-
-    options = RunOptions(
-        top_k=top_k,
-        min_score=min_score,
-        batch_size=batch or classifier.batch_size,
-        jobs=threads,
-    )
-    if verbose:
-        note(f"{classifier.name} ({found.architecture.key}) from {found.path or 'its conversion'}")
-        note(f"{runtime}")
-        note(preprocess_in_words(classifier.preprocess))
-        note(f"batches of {options.batch_size}, {options.jobs} decoding threads")
+    with ConsoleReporter(quiet=quiet, details=verbose) as reporter:
+        found = run_task(request, settings, reporter)
     on_terminal = output is None and is_terminal(sys.stdout)
     style = format or _format_for(output, on_terminal=on_terminal)
-    run = ResultRun(request, quiet=quiet, verbose=verbose, strict=strict)
+    run = ResultRun(sources, quiet=quiet, verbose=verbose, strict=strict)
     run.bar = not (on_terminal and is_terminal(sys.stderr))
     writer = _writer(style, on_terminal=on_terminal)
-    with open_output(output) as out, closing(classify(sources, classifier, options)) as records:
+    with open_output(output) as out, closing(found) as records:
         run.write(records, writer, out)
     run.tell()
     raise typer.Exit(run.exit_code)
 
 
-@dataclass(frozen=True, slots=True)
-class _ModelChoice:
-    """What the options say about the model: a name, weights of one's own, or nothing."""
-
-    name: str | None
-    weights: Path | None
-    arch: str | None
-    strict: bool
-    size: InputSize
-
-    def find(self, settings: Settings, notices: DownloadNotices, runtime: Runtime) -> Model:
-        from senet_cli.catalogue.lookup import load_manifest
-        from senet_cli.inference.classifier import find_default_model, find_model, own_model
-
-        if self.weights is not None and self.arch is not None:
-            manifest = load_manifest(settings.manifest, settings.models)
-            return own_model(self.weights, self.arch, manifest, self.size)
-        if name := self.name or settings.model:
-            return find_model(name, settings, notices, runtime=runtime, size=self.size)
-        if self.strict or self.size != USUAL_SIZE:  # a size for the one would be nonsense for the other
-            return find_model(DEFAULT_MODEL, settings, notices, runtime=runtime, size=self.size)
-        return find_default_model(
-            settings, notices, lambda text: say(f"note: {text}", "yellow"), runtime=runtime
+def _asked(name: str | None, weights: Path | None, arch: str | None) -> ModelRef | OwnWeights | None:
+    """What the options say about the model: a name, weights of your own, or nothing."""
+    if (weights is None) != (arch is None):
+        raise UsageError(
+            "`--weights FILE` and `--arch KEY` go together", "`senet list --architectures` shows the keys."
         )
-
-    def check(self) -> None:
-        """Find contradictions before any work is done."""
-        if (self.weights is None) != (self.arch is None):
-            raise UsageError(
-                "`--weights FILE` and `--arch KEY` go together",
-                "`senet list --architectures` shows the keys.",
-            )
-        if self.weights is not None and self.name is not None:
+    if weights is not None and arch is not None:
+        if name is not None:
             raise UsageError("`-m` and `--weights` are two models", "Give one of them.")
+        from senet_cli.inference.resolve import OwnWeights
 
-
-def _at_least_one(request: SourceRequest) -> Iterator[Source]:
-    """The stream, after making sure, before a model is fetched, that it holds something."""
-    stream = request.stream()
-    unmatched: list[Source] = []
-    for source in stream:
-        if not source.unmatched:
-            return itertools.chain(unmatched, [source], stream)
-        unmatched.append(source)
-    skipped = request.skipped.count
-    seen = f" ({skipped} files there have no image extension)" if skipped else ""
-    raise NothingToClassifyError(
-        f"no images were found{seen}", "A file named explicitly is tried whatever its extension."
-    )
+        return OwnWeights(weights, arch)
+    return ModelRef.parse(name) if name is not None else None
 
 
 def _format_for(output: Path | None, *, on_terminal: bool) -> Format:

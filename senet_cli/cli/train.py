@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from senet_cli.catalogue.lookup import load_manifest
+from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import mute_native_code, note, say
-from senet_cli.cli.download_progress import DownloadNotices
+from senet_cli.cli.console import mute_native_code, note
 from senet_cli.cli.progress import epoch_progress
+from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.errors import UsageError
 from senet_cli.inference.engines.base import check_device, resolve_device
 from senet_cli.output.base import open_output
 
 if TYPE_CHECKING:
-    from senet_cli.tasks.train.loop import Epoch
+    pass
 
 EPILOG = """Examples:
 
@@ -156,45 +155,11 @@ def train(
     request = TrainRequest(
         data, output, recipe, arch, origin, tuple(teacher or ()), not no_se, resume, resolved, workers
     )
-    with epoch_progress(epochs, shown=not quiet) as bar:
-        notices = _Notices(epochs, quiet=quiet, advance=bar)
-        checkpoint = run(request, settings, notices, DownloadNotices(quiet=quiet))
-    taken = str(output) in load_manifest(settings.manifest, settings.models).names()
-    note(f"try: senet predict -m {'./' if taken else ''}{output} PHOTO", quiet=quiet)
+    with ConsoleReporter(quiet=quiet) as reporter, epoch_progress(epochs, shown=not quiet) as bar:
+        reporter.on_epoch = bar
+        checkpoint = run(request, settings, reporter)
+    spelled = Catalogue.load(settings).spelling_of(output)
+    note(f"try: senet predict -m {spelled} PHOTO", quiet=quiet)
     with open_output(None) as out:
         top1 = f"{checkpoint.metrics[0].top1:g}" if checkpoint.metrics else ""
         out.write(f"{output}\t{top1}\n")
-
-
-class _Notices:
-    """Words and a bar for people."""
-
-    def __init__(self, epochs: int, *, quiet: bool, advance: Callable[[int, int, int], None]) -> None:
-        self._epochs, self._quiet, self._advance = epochs, quiet, advance
-        self._images = 0
-
-    def prepared(self, train: int, held_back: int, classes: int, first_epoch: int) -> None:
-        """See `TrainNotices`."""
-        self._images = train
-        going_on = f"; going on with epoch {first_epoch}" if first_epoch > 1 else ""
-        note(f"{train:,} images of {classes} classes, {held_back:,} held back{going_on}", quiet=self._quiet)
-
-    def advanced(self, epoch: int, done: int) -> None:
-        """See `TrainNotices`."""
-        self._advance(epoch, done, self._images)
-
-    def finished_epoch(self, epoch: Epoch) -> None:
-        """See `TrainNotices`."""
-        held_back = epoch.held_back_accuracy
-        measured = "" if math.isnan(held_back) else f"held back {100 * held_back:.2f} %  "
-        if not self._quiet:
-            say(
-                f"epoch {epoch.number}/{self._epochs}  loss {epoch.loss:.3f}  "
-                f"training {100 * epoch.accuracy:.2f} %  {measured}{epoch.seconds:.0f} s"
-            )
-
-    def unreadable(self, problems: list[str]) -> None:
-        """See `TrainNotices`."""
-        note(
-            f"left out {len(problems):,} images that cannot be read, such as {problems[0]}", quiet=self._quiet
-        )

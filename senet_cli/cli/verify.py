@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from senet_cli.catalogue.lookup import find_checkpoint, load_manifest
+from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import complain
-from senet_cli.errors import CheckpointError, DigestError, ExitCode
+from senet_cli.errors import ExitCode
 from senet_cli.output.base import open_output
-from senet_cli.store.cache import Cache
+from senet_cli.tasks.verify import verify as run
 
 
 def verify(
@@ -28,33 +28,18 @@ def verify(
     tabs. A damaged file is put aside, so that the next download fetches it again.
     """
     settings = opt.settings(manifest)
+    catalogue = Catalogue.load(settings)
     code = ExitCode.OK
-    if names:
-        chosen = [find_checkpoint(name, settings.manifest, settings.models)[0] for name in names]
-    else:
-        catalogue = load_manifest(settings.manifest, settings.models)
-        chosen = list(catalogue.checkpoints.values())
-        for broken in catalogue.damaged.values():
-            complain(broken)
-            code = ExitCode.MODEL
-    cache = Cache.from_settings(settings)
+    for broken in () if names else catalogue.damaged.values():
+        complain(broken)
+        code = ExitCode.MODEL
     with open_output(None) as out:
-        for checkpoint in chosen:
-            try:
-                found = cache.verify(checkpoint) if deep else cache.find(checkpoint)
-            except DigestError as error:
-                complain(error)
-                out.write(f"{checkpoint.name}\tdamaged\t\n")
+        for found in run(names or (), catalogue, settings, deep=deep):
+            if found.error:
+                complain(found.error)
+            out.write(f"{found.name}\t{found.state}\t{found.sha256}\n")
+            if found.state == "damaged":
                 code = ExitCode.DIGEST
-                continue
-            except CheckpointError as error:  # it came with its manifest, and is gone
-                complain(error)
-                out.write(f"{checkpoint.name}\tmissing\t\n")
-                code = code or ExitCode.MODEL
-                continue
-            if found:
-                out.write(f"{checkpoint.name}\tok\t{found.sha256}\n")
-            elif names:
-                out.write(f"{checkpoint.name}\tmissing\t\n")
+            elif found.state == "missing":
                 code = code or ExitCode.MODEL
     raise typer.Exit(code)

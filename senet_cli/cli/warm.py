@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import mute_native_code, note
-from senet_cli.cli.download_progress import DownloadNotices
+from senet_cli.cli.console import mute_native_code
+from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.output.base import open_output
 
 EPILOG = """Example:
@@ -30,12 +28,8 @@ def warm(
     size = opt.input_size(image_size, recipe)
     settings = opt.settings(manifest, offline=offline)
     mute_native_code()
-    from senet_cli.inference.classifier import find_model
-    from senet_cli.inference.runtime import convert, resolve_runtime
+    from senet_cli.tasks.warm import warm as run
 
-    runtime = resolve_runtime("openvino", "cpu", "fp32")
-    with open_output(None) as out, closing(DownloadNotices(quiet=quiet)) as notices:
-        for name in names:
-            model = find_model(name, settings, notices, runtime=runtime, size=size)
-            converted = convert(model.weights, settings, lambda text: note(text, quiet=quiet))
-            out.write(f"{model.name}\t{converted.folder}\n")
+    with open_output(None) as out, ConsoleReporter(quiet=quiet, details=True) as reporter:
+        for name, folder in run(names, size, settings, reporter):
+            out.write(f"{name}\t{folder}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from typing import Any
 
@@ -15,6 +16,17 @@ from senet_cli.images.sources import Source
 
 AnyImage = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 """A path, a PIL image, or a uint8 array (H, W), (H, W, 3) or (H, W, 4) in RGB(A) order."""
+
+
+def load_image(source: str | os.PathLike[str] | bytes) -> Image.Image:
+    """Decode a file, or the bytes of one, to an upright RGB image, exactly as every command does.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    if isinstance(source, bytes):
+        return decode(io.BytesIO(source))
+    return as_rgb(source)
 
 
 def as_rgb(image: AnyImage) -> Image.Image:

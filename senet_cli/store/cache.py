@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 
 from senet_cli.catalogue.entries import SUFFIXES, Checkpoint, CheckpointFile, EntryName, MemberDigest
 from senet_cli.errors import CheckpointError, DigestError, DiskError
+from senet_cli.events import Reporter, WaitingForProcess
 from senet_cli.settings import Settings
 from senet_cli.store import archives
 from senet_cli.store.files import sha256_of, sync_folder, write_atomically
 from senet_cli.store.locks import advisory_lock
-from senet_cli.store.notices import Installed, Notices
 from senet_cli.store.published import is_published
 
 if TYPE_CHECKING:
@@ -101,6 +101,21 @@ class _Layer:
             return found
         except OSError:  # what may not be looked into holds nothing for us
             return []
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A file of the cache that was verified.
+
+    Args:
+        path: where it lies.
+        sha256: its full digest.
+        file: the manifest's description of it.
+    """
+
+    path: Path
+    sha256: str
+    file: CheckpointFile
 
 
 class Cache:
@@ -230,7 +245,7 @@ class Cache:
         return Installed(target, sha256, file)
 
     @contextlib.contextmanager
-    def locked(self, name: EntryName, file: CheckpointFile, notices: Notices) -> Iterator[bool]:
+    def locked(self, name: EntryName, file: CheckpointFile, reporter: Reporter) -> Iterator[bool]:
         """Wait until no other process fetches this file of `name`, for a while; see `advisory_lock`.
 
         Raises:
@@ -239,7 +254,8 @@ class Cache:
         """
         self.prepare()
         path = self.partials / f"{file.digest.value}.lock"
-        with advisory_lock(path, self._lock_timeout, lambda: notices.locked(name)) as held:
+        waiting = WaitingForProcess("fetching", name)
+        with advisory_lock(path, self._lock_timeout, lambda: reporter.report(waiting)) as held:
             yield held
 
     def remove(self, checkpoint: Checkpoint) -> int:

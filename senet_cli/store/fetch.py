@@ -13,8 +13,15 @@ from pathlib import Path
 
 from senet_cli.catalogue.entries import Checkpoint, CheckpointFile
 from senet_cli.errors import CheckpointError, DigestError, DiskError, NetworkError, SenetError
-from senet_cli.store.cache import Cache
-from senet_cli.store.notices import Installed, Notices
+from senet_cli.events import (
+    DownloadAdvanced,
+    DownloadFinished,
+    DownloadRetried,
+    DownloadStarted,
+    OriginFailed,
+    Reporter,
+)
+from senet_cli.store.cache import Cache, Installed
 from senet_cli.store.partial import Origin, Partial, claimed
 from senet_cli.store.published import check_published, kind_of
 from senet_cli.store.retry import wait_before_retry
@@ -56,13 +63,13 @@ class Fetcher:
     Args:
         cache: where they go.
         transport: how addresses are opened.
-        notices: told what happens.
+        reporter: hears what happens.
         world: time and chance.
     """
 
     cache: Cache
     transport: Transport
-    notices: Notices
+    reporter: Reporter
     world: World = World()
 
     def fetch(self, checkpoint: Checkpoint) -> Installed:
@@ -79,7 +86,7 @@ class Fetcher:
             raise offline_error(checkpoint.name)
         errors: list[SenetError] = []
         for file in checkpoint.files:
-            lock = self.cache.locked(checkpoint.name, file, self.notices)
+            lock = self.cache.locked(checkpoint.name, file, self.reporter)
             with disk_errors(self.cache.root), lock as locked:
                 if installed := self.cache.find(checkpoint):
                     return installed  # another process was at work while we waited
@@ -89,7 +96,7 @@ class Fetcher:
                             return self._fetch_from(url, checkpoint, file, partial)
                         except (NetworkError, DigestError) as error:
                             errors.append(error)
-                            self.notices.failed(error)
+                            self.reporter.report(OriginFailed(error))
         raise _none_delivered(checkpoint, errors)
 
     def _fetch_from(
@@ -107,7 +114,7 @@ class Fetcher:
                 if whole or last:  # else what is wrong may be older than this server's answer
                     raise
         installed = self.cache.install(checkpoint.name, file, partial)
-        self.notices.finished(installed)
+        self.reporter.report(DownloadFinished(installed.path, installed.sha256))
         return installed
 
     def _complete(self, url: str, checkpoint: Checkpoint, file: CheckpointFile, partial: Partial) -> str:
@@ -133,7 +140,7 @@ class Fetcher:
                 )
                 if wait is None:
                     raise
-                self.notices.waiting(error, wait)
+                self.reporter.report(DownloadRetried(error, wait))
                 self.world.sleep(wait)
 
     def _receive(self, url: str, checkpoint: Checkpoint, file: CheckpointFile, partial: Partial) -> str:
@@ -154,7 +161,7 @@ class Fetcher:
                 check_space(self.cache.partials, (size or partial.size) - partial.size)
             partial.set_origin(Origin(url, incoming.validator))
             partial.whole = not partial.size
-            self.notices.started(checkpoint.name, short(url), size, partial.size)
+            self.reporter.report(DownloadStarted(checkpoint.name, short(url), size, partial.size))
             for chunk in incoming.chunks:
                 if partial.size + len(chunk) > (size or file.max_bytes):
                     partial.restart()
@@ -162,7 +169,7 @@ class Fetcher:
                         f"{short(url)}: more bytes arrive than the {size or file.max_bytes:,} expected"
                     )
                 partial.append(chunk)
-                self.notices.advanced(len(chunk))
+                self.reporter.report(DownloadAdvanced(len(chunk)))
             if size is not None and partial.size < size:
                 kind = kind_of(incoming.content_type)
                 raise TransferError(
@@ -172,7 +179,7 @@ class Fetcher:
 
     def _complete_already(self, url: str, checkpoint: Checkpoint, partial: Partial) -> str:
         """No byte is missing: an earlier attempt was stopped between the last one and the installation."""
-        self.notices.started(checkpoint.name, short(url), partial.size, partial.size)
+        self.reporter.report(DownloadStarted(checkpoint.name, short(url), partial.size, partial.size))
         return ""
 
 

@@ -11,17 +11,17 @@ from pathlib import Path
 from senet_cli.catalogue.entries import Checkpoint, CheckpointFile
 from senet_cli.catalogue.lookup import Manifest
 from senet_cli.errors import CheckpointError, DigestError, DiskError, NetworkError
+from senet_cli.events import DownloadAdvanced, DownloadFinished, DownloadStarted, Reporter
 from senet_cli.settings import Settings
-from senet_cli.store.cache import Cache
+from senet_cli.store.cache import Cache, Installed
 from senet_cli.store.fetch import Fetcher, check_space, disk_errors
 from senet_cli.store.files import chunks_of, sha256_of
-from senet_cli.store.notices import Installed, Notices, Silence
 from senet_cli.store.partial import claimed
 from senet_cli.store.published import check_published, is_published
 from senet_cli.store.transfer import Request, offline_error, open_transport
 
 
-def ensure_installed(checkpoint: Checkpoint, settings: Settings, notices: Notices | None = None) -> Installed:
+def ensure_installed(checkpoint: Checkpoint, settings: Settings, reporter: Reporter) -> Installed:
     """The checkpoint's verified file; downloaded first if the cache does not hold it.
 
     Raises:
@@ -33,7 +33,7 @@ def ensure_installed(checkpoint: Checkpoint, settings: Settings, notices: Notice
     if installed := cache.find(checkpoint):
         return installed
     transport = open_transport(offline=settings.offline)
-    return Fetcher(cache, transport, notices or Silence()).fetch(checkpoint)
+    return Fetcher(cache, transport, reporter).fetch(checkpoint)
 
 
 def check_answers(checkpoint: Checkpoint, settings: Settings, patience: float) -> None:
@@ -80,7 +80,7 @@ def check_answers(checkpoint: Checkpoint, settings: Settings, patience: float) -
 
 
 def import_file(
-    checkpoint: Checkpoint, cache: Cache, origin: Path, notices: Notices, manifest: Manifest | None = None
+    checkpoint: Checkpoint, cache: Cache, origin: Path, reporter: Reporter, manifest: Manifest | None = None
 ) -> Installed:
     """Install a checkpoint from a file, or from the folder that holds it, after verifying the digest.
 
@@ -95,7 +95,7 @@ def import_file(
     error: DigestError | None = None
     for file, path in carried(checkpoint, origin):
         try:
-            return _import(checkpoint, file, cache, path, notices)
+            return _import(checkpoint, file, cache, path, reporter)
         except DigestError as wrong:
             error = error or wrong
     if error:
@@ -145,7 +145,7 @@ def _candidates(folder: Path, file: CheckpointFile) -> list[Path]:
 
 
 def _import(
-    checkpoint: Checkpoint, file: CheckpointFile, cache: Cache, path: Path, notices: Notices
+    checkpoint: Checkpoint, file: CheckpointFile, cache: Cache, path: Path, reporter: Reporter
 ) -> Installed:
     with disk_errors(cache.root):
         cache.prepare()
@@ -162,10 +162,10 @@ def _import(
         if size > file.max_bytes or (file.size and size != file.size):
             raise DigestError(f"{path}: {size:,} bytes, published are {file.size or file.max_bytes:,}")
         check_space(cache.partials, size)
-        notices.started(checkpoint.name, str(path), size, 0)
+        reporter.report(DownloadStarted(checkpoint.name, str(path), size, 0))
         for chunk in chunks_of(source):
             partial.append(chunk)
-            notices.advanced(len(chunk))
+            reporter.report(DownloadAdvanced(len(chunk)))
         partial.flush()
         try:
             check_published(file, partial.path, partial.sha256, str(path))
@@ -173,5 +173,5 @@ def _import(
             partial.restart()
             raise
         installed = cache.install(checkpoint.name, file, partial)
-    notices.finished(installed)
+    reporter.report(DownloadFinished(installed.path, installed.sha256))
     return installed

@@ -1,8 +1,13 @@
-"""Models that the user imported: folders like those of training runs, in the user's data, not in the cache.
+"""Folders that hold one model: training runs, imported models, the model that comes with the package.
 
-<root>/<name>/<sha256>.safetensors   the weights
-<root>/<name>/model.json             a manifest with one checkpoint; written last, it makes them a model
-<root>/.<name>.lock                  while a process changes that model
+<folder>/model.json          a manifest with one checkpoint; written last, it makes the folder a model
+<folder>/model.safetensors   the weights (imported: <sha256>.safetensors, so that they can be replaced)
+<folder>/held-back.json      which images the model was and was not trained on, where that is known
+
+Imported models lie in the user's data folder, not in the cache, which may be emptied:
+
+<root>/<name>/               the folder of a model
+<root>/.<name>.lock          held while a process changes that model
 """
 
 from __future__ import annotations
@@ -12,29 +17,90 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from senet_cli.catalogue.entries import Checkpoint, CheckpointFile, Digest
 from senet_cli.catalogue.labels import LabelSet
-from senet_cli.catalogue.lookup import RUN_FILE, imported_files
+from senet_cli.catalogue.lookup import MODEL_FILE, imported_files
 from senet_cli.catalogue.write import manifest_of
 from senet_cli.errors import DiskError
 from senet_cli.settings import Settings
 from senet_cli.store.files import write_atomically
 from senet_cli.store.locks import advisory_lock
 
+WEIGHTS_FILE = "model.safetensors"
+HELD_BACK_FILE = "held-back.json"
 _HINT = "Set SENET_MODELS to a folder that can be written."
-_OURS = re.compile(r"[0-9a-f]{64}\.safetensors|\.new-.*")
+_OURS = re.compile(rf"[0-9a-f]{{64}}\.safetensors|\.new-.*|{re.escape(HELD_BACK_FILE)}")
+
+
+class ModelFolder:
+    """The folder of one model.
+
+    Args:
+        path: the folder; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(
+        self,
+        checkpoint: Checkpoint,
+        labels: LabelSet | None,
+        weights: bytes,
+        *,
+        weights_name: str = WEIGHTS_FILE,
+        beside: Mapping[str, bytes] | None = None,
+    ) -> Checkpoint:
+        """Write a model: its weights, what belongs beside them, and last the manifest that describes it.
+
+        Args:
+            checkpoint: all about the model but its file.
+            labels: names of its classes, where they do not come with the package.
+            weights: a safetensors file in our own key layout.
+            weights_name: name of that file.
+            beside: contents of other files of the model, by name.
+
+        Returns:
+            The checkpoint with its file.
+
+        Raises:
+            OSError: it cannot be written; what was there before still is.
+        """
+        path = self.path / weights_name
+        file = CheckpointFile(
+            urls=(),
+            digest=Digest(hashlib.sha256(weights).hexdigest()),
+            size=len(weights),
+            format="safetensors",
+            layout="senet",
+            path=path.absolute(),
+        )
+        finished = replace(checkpoint, files=(file,))
+        new = [name for name in (weights_name, *(beside or ())) if not (self.path / name).exists()]
+        try:
+            write_atomically(path, weights, shared=True)
+            for name, data in (beside or {}).items():
+                write_atomically(self.path / name, data, shared=True)
+            write_atomically(self.path / MODEL_FILE, as_json(manifest_of(finished, labels)), shared=True)
+        except BaseException:  # also Ctrl-C: nothing is left behind, nothing else is touched
+            for name in new:
+                (self.path / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.path.rmdir()  # only if it is empty
+            raise
+        return finished
 
 
 class ImportedModels:
-    """The folder of imported models. Nothing is created before it is needed.
+    """The folders of imported models. Nothing is created before it is needed.
 
     Args:
-        root: the folder.
+        root: holds them.
         timeout: seconds to wait for another process that changes the same model.
     """
 
@@ -59,7 +125,7 @@ class ImportedModels:
 
     def holds(self, name: str) -> bool:
         """True if a model of this name was imported, a damaged one included."""
-        return os.path.exists(self.root / name / RUN_FILE)  # noqa: PTH110 - False where one may not look
+        return os.path.exists(self.root / name / MODEL_FILE)  # noqa: PTH110 - False where one may not look
 
     @contextlib.contextmanager
     def locked(self, name: str, waiting: Callable[[], None]) -> Iterator[None]:
@@ -73,13 +139,10 @@ class ImportedModels:
         with advisory_lock(self.root / f".{name}.lock", self._timeout, waiting):
             yield
 
-    def put(self, checkpoint: Checkpoint, labels: LabelSet | None, weights: bytes) -> Path:
-        """Keep a model; one of the same name is replaced in one step.
-
-        Args:
-            checkpoint: all about it but its file.
-            labels: names of its classes, where they do not come with the package.
-            weights: a safetensors file in our own key layout.
+    def put(
+        self, checkpoint: Checkpoint, labels: LabelSet | None, weights: bytes, beside: Mapping[str, bytes]
+    ) -> Path:
+        """Keep a model; one of the same name is replaced in one step. See `ModelFolder.write`.
 
         Returns:
             Its folder.
@@ -87,31 +150,12 @@ class ImportedModels:
         Raises:
             DiskError: it cannot be written; what was there before still is.
         """
-        folder = self.root / checkpoint.name
-        sha256 = hashlib.sha256(weights).hexdigest()
-        path = folder / f"{sha256}.safetensors"
-        file = CheckpointFile(
-            urls=(),
-            digest=Digest(sha256),
-            size=len(weights),
-            format="safetensors",
-            layout="senet",
-            path=path.absolute(),
-        )
-        about = manifest_of(replace(checkpoint, files=(file,)), labels)
+        folder = ModelFolder(self.root / checkpoint.name)
+        name = f"{hashlib.sha256(weights).hexdigest()}.safetensors"
         with self._disk_errors():
-            already = path.exists()
-            try:
-                write_atomically(path, weights, shared=True)
-                write_atomically(folder / RUN_FILE, _as_json(about), shared=True)
-            except BaseException:  # also Ctrl-C: nothing is left behind, nothing else is touched
-                if not already:
-                    path.unlink(missing_ok=True)
-                with contextlib.suppress(OSError):
-                    folder.rmdir()  # only if it is empty
-                raise
-            _tidy(folder)
-        return folder
+            folder.write(checkpoint, labels, weights, weights_name=name, beside=beside)
+            _tidy(folder.path, kept=beside)
+        return folder.path
 
     def remove(self, name: str) -> int:
         """Delete a model, damaged or half there; returns the bytes that were freed.
@@ -121,7 +165,7 @@ class ImportedModels:
         """
         folder = self.root / name
         with self._disk_errors():
-            (folder / RUN_FILE).unlink(missing_ok=True)  # first: from now on there is no such model
+            (folder / MODEL_FILE).unlink(missing_ok=True)  # first: from now on there is no such model
             return _tidy(folder)
 
     @contextlib.contextmanager
@@ -132,21 +176,21 @@ class ImportedModels:
             raise DiskError.from_os_error(error, f"writing to `{self.root}`", _HINT) from error
 
 
-def _as_json(about: dict[str, Any]) -> bytes:
+def as_json(about: dict[str, Any]) -> bytes:
     """UTF-8; half a character, which a label may hold, stays the escape that JSON has for it."""
     text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
     return text.encode(errors="backslashreplace")
 
 
-def _tidy(folder: Path) -> int:
+def _tidy(folder: Path, kept: Mapping[str, bytes] | None = None) -> int:
     """Delete files of ours that the manifest does not name: replaced ones, and what a killed process left."""
     try:
-        about = (folder / RUN_FILE).read_text(encoding="utf-8", errors="replace")
+        about = (folder / MODEL_FILE).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         about = ""
     freed = 0
     for path in folder.glob("*"):
-        if _OURS.fullmatch(path.name) and path.name not in about:
+        if _OURS.fullmatch(path.name) and path.name not in about and path.name not in (kept or ()):
             freed += path.lstat().st_size
             path.unlink()
     with contextlib.suppress(OSError):

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from senet_cli.datasets.folders import Labelled
 from senet_cli.errors import NothingToClassifyError
-from senet_cli.inference.classifier import Classifier
 from senet_cli.inference.pipeline import RunOptions, classify
+from senet_cli.inference.predictor import Predictor
 from senet_cli.inference.records import ImageFailure, Record
 
 TOP = 5
@@ -99,7 +99,7 @@ class Evaluation:
 def evaluate(
     images: Labelled,
     indices: tuple[int, ...],
-    classifier: Classifier,
+    predictor: Predictor,
     options: RunOptions,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Evaluation:
@@ -109,7 +109,7 @@ def evaluate(
         images: with their classes.
         indices: position in the model's output, for each class of the images; see
             `senet_cli.datasets.ground_truth`.
-        classifier: the model.
+        predictor: the model.
         options: batch size and decoding threads; what is kept of the predictions is decided here.
         progress: called with the number of images done so far.
 
@@ -119,13 +119,13 @@ def evaluate(
     tally = _Tally()
     ranked = RunOptions(TOP, 0.0, options.batch_size, options.jobs)
     sources = (source for source, _ in images.images)
-    with closing(classify(sources, classifier, ranked)) as records:
+    with closing(classify(sources, predictor, ranked)) as records:
         for done, (record, (_, target)) in enumerate(zip(records, images.images, strict=True), start=1):
             tally.add(record, indices[target])
             progress(done)
     if not tally.outcomes:
         raise NothingToClassifyError("none of the images could be classified")
-    return tally.result(classifier)
+    return tally.result(predictor)
 
 
 class _Tally:
@@ -148,7 +148,7 @@ class _Tally:
         self._scores.append(record.predictions[0].score)
         self._hits.append(ranked[0] == target)
 
-    def result(self, classifier: Classifier) -> Evaluation:
+    def result(self, predictor: Predictor) -> Evaluation:
         present = sorted({target for target, _ in self.outcomes})
         place = {index: number for number, index in enumerate(present)}
         confusion = np.zeros((len(present), len(present)), np.int64)
@@ -156,21 +156,21 @@ class _Tally:
             if answer in place:
                 confusion[place[target], place[answer]] = count
         return Evaluation(
-            model=classifier.name,
-            model_classes=len(classifier.labels),
+            model=predictor.name,
+            model_classes=len(predictor.labels),
             top1=Share(sum(self._hits), len(self._hits)),
             top5=Share(self._top5, len(self._hits)),
-            classes=tuple(self._class(index, classifier) for index in present),
+            classes=tuple(self._class(index, predictor) for index in present),
             calibration_error=calibration_error(self._scores, self._hits),
             confusion=confusion,
             failures=tuple(self._failures),
         )
 
-    def _class(self, index: int, classifier: Classifier) -> ClassResult:
+    def _class(self, index: int, predictor: Predictor) -> ClassResult:
         answers = {answer: count for (target, answer), count in self.outcomes.items() if target == index}
         wrong = {answer: count for answer, count in answers.items() if answer != index}
         worst = min(wrong, key=lambda answer: (-wrong[answer], answer), default=None)
-        labels = classifier.labels
+        labels = predictor.labels
         return ClassResult(
             index=index,
             label=labels.labels[index],

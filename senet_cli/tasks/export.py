@@ -9,33 +9,34 @@ from pathlib import Path
 from typing import Literal
 
 from senet_cli.catalogue.entries import Architecture
-from senet_cli.catalogue.lookup import Manifest, load_manifest
+from senet_cli.catalogue.lookup import Manifest
+from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.catalogue.traits import structure_in_words
 from senet_cli.errors import DiskError, UsageError
-from senet_cli.inference.classifier import find_model
-from senet_cli.inference.runtime import load_weights
+from senet_cli.events import Reporter
+from senet_cli.inference.models import load_torch_network
+from senet_cli.inference.resolve import Resolver
 from senet_cli.settings import Settings
 from senet_cli.store.files import write_atomically
-from senet_cli.store.notices import Notices
 from senet_cli.weights.layouts import WRITABLE, KeyLayout, layout_for
 
 Container = Literal["safetensors", "torch"]
 _SUFFIXES: dict[Container, str] = {"safetensors": "safetensors", "torch": "pth"}
 
 
-@dataclass(frozen=True, slots=True)
-class ConvertRequest:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRequest:
     """What to write.
 
     Args:
-        name: of a checkpoint, or the folder of a run.
+        model: the model.
         container: kind of file.
         layout: whose key names it gets.
         output: the file; None: a name of its own in the current folder.
         force: True to replace a file that is there.
     """
 
-    name: str
+    model: ModelRef
     container: Container
     layout: str
     output: Path | None
@@ -61,18 +62,19 @@ class Written:
     caution: str
 
 
-def convert(request: ConvertRequest, settings: Settings, notices: Notices | None = None) -> Written:
+def export(request: ExportRequest, settings: Settings, reporter: Reporter) -> Written:
     """Write a checkpoint, which is downloaded if it is not there yet, in a publisher's layout.
 
     Raises:
         UsageError: no such layout, it has no name for a part of this network, or the file is there already.
         DiskError: the file cannot be written.
-        SenetError: as `find_model`.
+        SenetError: the model is unknown or cannot be had.
     """
     asked = _layout(request.layout)
     if request.output:
         _check_target(request.output, force=request.force)
-    model = find_model(request.name, settings, notices)
+    resolver = Resolver.load(settings, reporter)
+    model = resolver.choose(request.model)
     layout = layout_for(asked, model.architecture.spec)
     suffix = _SUFFIXES[request.container]
     path = request.output or Path(f"{model.name}.{layout.name}.{suffix}")
@@ -80,14 +82,14 @@ def convert(request: ConvertRequest, settings: Settings, notices: Notices | None
 
     from senet_cli.weights.write import checkpoint_bytes
 
-    network = load_weights(model.weights)
+    network = load_torch_network(model)
     data = checkpoint_bytes(network, layout, request.container)
     _check_target(path, force=request.force)
     try:
         write_atomically(path, data, shared=True)
     except OSError as error:
         raise DiskError.from_os_error(error, f"writing `{path}`", "Choose another file for -o.") from error
-    manifest = load_manifest(settings.manifest, settings.models)
+    manifest = resolver.catalogue.manifest
     architecture = replace(model.architecture, spec=network.spec)
     load = " or ".join(_loaders(manifest, architecture, layout.name, path, request.container))
     caution = "" if load else _caution(manifest, architecture, layout.name)

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senet_cli.catalogue.entries import Architecture, Checkpoint, EntryName, Licence, Metric, Preprocess
 from senet_cli.catalogue.input_size import InputSize
 from senet_cli.catalogue.labels import LabelSet, check_labels, is_packaged, numbered_labels
-from senet_cli.catalogue.lookup import RUN_FILE, Manifest, find_checkpoint, load_manifest
+from senet_cli.catalogue.lookup import MODEL_FILE, Manifest, load_manifest, plain_name
 from senet_cli.catalogue.parse import is_name
+from senet_cli.catalogue.resolve import Catalogue, ModelRef
 from senet_cli.catalogue.traits import structure_in_words
 from senet_cli.datasets.label_files import read_labels
-from senet_cli.errors import ModelError, SenetError, UsageError
+from senet_cli.errors import DiskError, ModelError, SenetError, UsageError
+from senet_cli.events import Reporter, WaitingForProcess
 from senet_cli.settings import Settings
 from senet_cli.store.cache import Cache
 from senet_cli.store.conversions import ConvertedStore
 from senet_cli.store.files import digest_of
-from senet_cli.store.model_folders import ImportedModels
+from senet_cli.store.model_folders import HELD_BACK_FILE, ImportedModels
 from senet_cli.weights.caffe import with_caffe_numbers
 from senet_cli.weights.layouts import SENET, CaffeLayout, KeyLayout, find_layout
 
@@ -82,6 +83,7 @@ class _Found:
         metrics: accuracies that were measured.
         licence: what is known of it.
         source: where it came from, in words.
+        beside: contents of other files that belong to the model, by name.
     """
 
     architecture: Architecture
@@ -92,9 +94,10 @@ class _Found:
     metrics: tuple[Metric, ...]
     licence: Licence
     source: str
+    beside: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def import_model(request: ImportRequest, settings: Settings, tell: Callable[[str], None]) -> Imported:
+def import_model(request: ImportRequest, settings: Settings, reporter: Reporter) -> Imported:
     """Check a file of weights and keep it as a model.
 
     Raises:
@@ -104,14 +107,16 @@ def import_model(request: ImportRequest, settings: Settings, tell: Callable[[str
         UnknownModelError: no such architecture, or model to take the preprocessing from.
         DiskError: something cannot be read or written.
     """
-    manifest = load_manifest(settings.manifest, settings.models)
+    catalogue = Catalogue.load(settings)
+    manifest = catalogue.manifest
     models, size = ImportedModels.from_settings(settings), InputSize(request.image_size)
     size.check()
     _check_name(request, manifest)
     chosen_labels = read_labels(request.labels, manifest) if request.labels else None
-    chosen_preprocess = _preprocess_of(request.preprocess_from, settings)
+    like = request.preprocess_from
+    chosen_preprocess = catalogue.resolve(like).checkpoint.preprocess if like else None
     is_run = request.origin.is_dir()
-    found = _from_run(request, settings) if is_run else _from_file(request, manifest)
+    found = _from_run(request, catalogue, settings) if is_run else _from_file(request, manifest)
     classes = found.architecture.spec.classes
     labels = _named(chosen_labels or found.labels, classes, request.name)
     checkpoint = Checkpoint(
@@ -125,23 +130,23 @@ def import_model(request: ImportRequest, settings: Settings, tell: Callable[[str
         licence=found.licence,
         sources=(found.source,),
     )
-    waiting = lambda: tell(f"another process changes `{request.name}`; waiting for it")  # noqa: E731
-    with models.locked(request.name, waiting):
+    waiting = WaitingForProcess("changing", request.name)
+    with models.locked(request.name, lambda: reporter.report(waiting)):
         if models.holds(request.name) and not request.force:
             raise _taken(request.name)
         own = None if is_packaged(labels.name) else labels
-        folder = models.put(checkpoint, own, found.weights)
+        folder = models.put(checkpoint, own, found.weights, found.beside)
     return Imported(checkpoint, labels, found.layout, folder)
 
 
-def remove_model(name: str, settings: Settings, tell: Callable[[str], None]) -> int:
+def remove_model(name: str, settings: Settings, reporter: Reporter) -> int:
     """Delete an imported model and what was converted from it; returns the bytes that were freed.
 
     Raises:
         UsageError: no model of this name was imported.
         DiskError: it cannot be deleted.
     """
-    models = ImportedModels.from_settings(settings)
+    models, name = ImportedModels.from_settings(settings), plain_name(name)
     if not is_name(name) or not models.holds(name):
         raise UsageError(
             f"no model `{name}` was imported",
@@ -152,7 +157,7 @@ def remove_model(name: str, settings: Settings, tell: Callable[[str], None]) -> 
     if name not in manifest.damaged:
         conversions = ConvertedStore(settings)
         freed = sum(conversions.remove(file.digest.value) for file in manifest.checkpoint(name).files)
-    with models.locked(name, lambda: tell(f"another process changes `{name}`; waiting for it")):
+    with models.locked(name, lambda: reporter.report(WaitingForProcess("changing", name))):
         return freed + models.remove(name)
 
 
@@ -195,28 +200,23 @@ def _named(labels: LabelSet | None, classes: int, model: str) -> LabelSet:
     return labels if is_packaged(labels.name) else replace(labels, name=model)
 
 
-def _preprocess_of(name: str | None, settings: Settings) -> Preprocess | None:
-    if name is None:
-        return None
-    return find_checkpoint(name, settings.manifest, settings.models)[0].preprocess
-
-
 # --- where it comes from ------------------------------------------------------------------------
 
 
-def _from_run(request: ImportRequest, settings: Settings) -> _Found:
+def _from_run(request: ImportRequest, catalogue: Catalogue, settings: Settings) -> _Found:
     from senet_cli.weights.read import load_network
     from senet_cli.weights.write import checkpoint_bytes
 
     run = request.origin
-    if not (run / RUN_FILE).is_file():
+    if not (run / MODEL_FILE).is_file():
         raise UsageError(
-            f"the folder `{run}` holds no `{RUN_FILE}`, so it is no finished run of `senet train`",
+            f"the folder `{run}` holds no `{MODEL_FILE}`, so it is no finished run of `senet train`",
             "Give the file of weights.",
         )
     if request.architecture is not None:
         raise UsageError("the run says which architecture it is", "Leave --arch out.")
-    checkpoint, manifest = find_checkpoint(os.path.join(run, ""), settings.manifest)  # noqa: PTH118 - a path, never a name
+    model = catalogue.resolve(ModelRef.to_folder(run))
+    checkpoint = model.checkpoint
     installed = Cache.from_settings(settings).find(checkpoint)
     if installed is None:
         raise UsageError(f"the weights of the run `{run}` are not there", "Give the file of weights.")
@@ -227,11 +227,22 @@ def _from_run(request: ImportRequest, settings: Settings) -> _Found:
         layout=installed.file.layout,
         weights=checkpoint_bytes(network, SENET, "safetensors"),
         preprocess=checkpoint.preprocess,
-        labels=manifest.labels(checkpoint.labels),
+        labels=model.labels,
         metrics=checkpoint.metrics,
         licence=checkpoint.licence,
         source=f"{', '.join(checkpoint.sources) or 'a run'}; SHA-256 {installed.sha256}",
+        beside=_beside(run),
     )
+
+
+def _beside(run: Path) -> dict[str, bytes]:
+    """What belongs to the model of a run beside its weights."""
+    try:
+        return {HELD_BACK_FILE: (run / HELD_BACK_FILE).read_bytes()}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise DiskError.from_os_error(error, f"reading `{run / HELD_BACK_FILE}`") from error
 
 
 def _from_file(request: ImportRequest, manifest: Manifest) -> _Found:

@@ -38,7 +38,9 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 def test_nothing_in_it_breaks_a_rule_and_no_name_stands_for_two() -> None:
     path = lookup.bundled_manifest()
-    whole = lookup.parse_manifest(read_json(path), folder=lookup._BUNDLED_FILES)
+    bundled = load_manifest().checkpoint(BUNDLED_MODEL).files[0].path
+    assert bundled is not None
+    whole = lookup.parse_manifest(read_json(path), folder=bundled.parent)
     manifest = load_manifest()
     assert dict(manifest.checkpoints) == whole.checkpoints
     assert dict(manifest.architectures) == whole.architectures

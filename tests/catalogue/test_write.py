@@ -12,9 +12,10 @@ import pytest
 from senet_cli.catalogue.entries import Checkpoint, CheckpointFile, Digest
 from senet_cli.catalogue.fields import Fields
 from senet_cli.catalogue.labels import LabelSet
-from senet_cli.catalogue.lookup import find_checkpoint, load_manifest, parse_manifest
+from senet_cli.catalogue.lookup import load_manifest, parse_manifest
 from senet_cli.catalogue.write import manifest_of
 from senet_cli.errors import ManifestError, UnknownModelError
+from tests.known import known
 
 MANIFEST = load_manifest()
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "weights_manifest.schema.json").read_text())
@@ -58,26 +59,27 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_a_run_is_found_by_its_folder(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoint, manifest = find_checkpoint(str(run))
+    model = known(str(run))
+    checkpoint, manifest = model.checkpoint, model.manifest
     assert checkpoint.files[0].path == run / "model.safetensors"
     assert manifest.checkpoint("seresnet50").name == "seresnet50.a2"
     monkeypatch.chdir(run.parent)
-    assert find_checkpoint("run")[0].files[0].path == run / "model.safetensors"
-    assert find_checkpoint("./run/")[0].name == checkpoint.name
+    assert known("run").checkpoint.files[0].path == run / "model.safetensors"
+    assert known("./run/").name == checkpoint.name
 
 
 def test_a_folder_does_not_hide_a_model_of_its_name(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run.rename(run.parent / "seresnet50")
     monkeypatch.chdir(run.parent)
-    assert find_checkpoint("seresnet50")[0].name == "seresnet50.a2"
-    assert find_checkpoint("./seresnet50")[0].files[0].path == run.parent / "seresnet50" / "model.safetensors"
+    assert known("seresnet50").name == "seresnet50.a2"
+    assert known("./seresnet50").checkpoint.files[0].path == run.parent / "seresnet50" / "model.safetensors"
 
 
 def test_what_is_neither_a_name_nor_a_run(tmp_path: Path) -> None:
     with pytest.raises(UnknownModelError, match="no model"):
-        find_checkpoint(str(tmp_path / "nothing"))
+        known(str(tmp_path / "nothing"))
     with pytest.raises(UnknownModelError, match="holds no"):
-        find_checkpoint(str(tmp_path))
+        known(str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_a_file_beside_a_manifest_is_nowhere_else(name: str, run: Path) -> None:
     entry["files"][0]["path"] = name
     (run / "model.json").write_text(json.dumps(manifest))
     with pytest.raises(ManifestError) as caught:
-        find_checkpoint(str(run))
+        known(str(run))
     assert "`path`" in caught.value.message
 
 

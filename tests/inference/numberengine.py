@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from senet_cli.catalogue.entries import Preprocess
 from senet_cli.catalogue.labels import numbered_labels
+from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.images.sources import Source
-from senet_cli.inference.classifier import Classifier
 from senet_cli.inference.pipeline import RunOptions, classify
+from senet_cli.inference.predictor import Predictor
 from senet_cli.inference.records import ImageFailure, Record
 
 CLASSES = 4096
@@ -29,6 +30,7 @@ class NumberEngine:
 
     name = "torch"
     device = "cpu"
+    largest_batch = 2**31
 
     def __init__(self, streams: int = 1, wait: Callable[[int], float] = lambda _: 0.0) -> None:
         self.streams = streams
@@ -57,20 +59,21 @@ class NumberEngine:
     features = logits
 
 
-def number_classifier() -> Classifier:
-    """A real classifier, with its ranking and preprocessing, around the engine that reads numbers."""
-    classifier = Classifier.__new__(Classifier)
-    classifier.name = "numbers"
-    classifier.engine = NumberEngine()
-    classifier.preprocess = Preprocess(2, 2, "bilinear", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    classifier.labels = numbered_labels(CLASSES)
-    classifier.batch_size = 8
-    return classifier
+def number_predictor(engine: NumberEngine | None = None) -> Predictor:
+    """A real predictor, with its ranking and preprocessing, around the engine that reads numbers."""
+    return Predictor(
+        name="numbers",
+        spec=load_manifest().architecture("seresnet50").spec.with_classes(CLASSES),
+        preprocess=Preprocess(2, 2, "bilinear", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+        labels=numbered_labels(CLASSES),
+        engine=engine or NumberEngine(),
+        batch_size=8,
+    )
 
 
-def engine_of(classifier: Classifier) -> NumberEngine:
-    assert isinstance(classifier.engine, NumberEngine)
-    return classifier.engine
+def engine_of(predictor: Predictor) -> NumberEngine:
+    assert isinstance(predictor.engine, NumberEngine)
+    return predictor.engine
 
 
 def image_of(number: int, *, blue: int = 0, side: int = 2) -> bytes:
@@ -99,8 +102,8 @@ def numbered(count: int) -> Iterator[Any]:
     return (Source(str(number), image_of(number % CLASSES)) for number in range(count))
 
 
-def run(sources: Any, classifier: Classifier | None = None, **options: Any) -> list[Record]:
-    return list(classify(sources, classifier or number_classifier(), RunOptions(**options)))
+def run(sources: Any, predictor: Predictor | None = None, **options: Any) -> list[Record]:
+    return list(classify(sources, predictor or number_predictor(), RunOptions(**options)))
 
 
 def told(record: Record) -> str:

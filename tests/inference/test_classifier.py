@@ -15,11 +15,9 @@ from PIL import Image
 import senet_cli
 from senet_cli import Classifier, Prediction, create_model
 from senet_cli.errors import ImageError, NetworkError, UnknownModelError, UsageError
-from senet_cli.inference.classifier import find_model
-from senet_cli.inference.runtime import load_weights
 from senet_cli.nets.network import SENetwork
-from senet_cli.settings import Settings
 from tests.datasets.cifar import NAMES
+from tests.known import network_of
 
 KEY = "seresnet32-cifar-leeyeonsu"
 Pixels = NDArray[np.uint8]
@@ -246,9 +244,9 @@ def test_features_are_what_the_head_gets(classifier: Classifier, photos: Pixels,
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SENET_CACHE", str(cifar_cache))
-        weights = find_model("seresnet32-cifar10", Settings.from_environment()).weights
+        network = network_of("seresnet32-cifar10")
     with torch.no_grad():
-        logits = load_weights(weights).head(torch.from_numpy(features)).numpy()
+        logits = network.head(torch.from_numpy(features)).numpy()
     np.testing.assert_allclose(logits, classifier.engine.logits(photos[:5]), atol=1e-5)
 
 

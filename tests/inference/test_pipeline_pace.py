@@ -20,7 +20,7 @@ from tests.inference.numberengine import (
     FakeSource,
     engine_of,
     image_of,
-    number_classifier,
+    number_predictor,
     numbered,
     run,
     told,
@@ -55,7 +55,7 @@ def test_look_ahead_is_bounded(batch_size: int, jobs: int, failing: bool) -> Non
             read += 1
             yield Source(source.name, b"") if failing and read % 50 else source
 
-    for record in classify(stream(), number_classifier(), RunOptions(batch_size=batch_size, jobs=jobs)):
+    for record in classify(stream(), number_predictor(), RunOptions(batch_size=batch_size, jobs=jobs)):
         assert record.path == str(done)
         done += 1
         furthest = max(furthest, read - done)
@@ -89,7 +89,7 @@ def test_a_slow_list_gets_its_answers_at_once() -> None:
                     late.append(start)
 
     records = []
-    for record in classify(stream(), number_classifier(), RunOptions(batch_size=64, jobs=2)):
+    for record in classify(stream(), number_predictor(), RunOptions(batch_size=64, jobs=2)):
         records.append(record)
         answered.release()
     assert late == []
@@ -110,7 +110,7 @@ def test_an_error_of_the_stream_surfaces_after_the_records_before_it() -> None:
 
     records: list[Record] = []
     with pytest.raises(ListError):
-        records.extend(classify(stream(), number_classifier(), RunOptions(batch_size=4)))
+        records.extend(classify(stream(), number_predictor(), RunOptions(batch_size=4)))
     assert [told(record) for record in records] == [str(number) for number in range(11)]
     assert_soon(lambda: not our_threads())
 
@@ -132,14 +132,14 @@ def test_an_error_that_is_no_damaged_image_is_not_swallowed() -> None:
 
 
 def test_a_device_that_fails_ends_the_run() -> None:
-    classifier = number_classifier()
+    predictor = number_predictor()
 
     def fail(_pixels: object) -> NDArray[np.float32]:
         raise DeviceError("`cuda:0` is out of memory")
 
-    engine_of(classifier).logits = fail  # type: ignore[method-assign]
+    engine_of(predictor).logits = fail  # type: ignore[method-assign]
     with pytest.raises(DeviceError, match="out of memory"):
-        run(numbered(1000), classifier)
+        run(numbered(1000), predictor)
     assert_soon(lambda: not our_threads())
 
 
@@ -153,7 +153,7 @@ def test_closing_early_stops_reading_and_all_threads(taken: int) -> None:
             read += 1
             yield Source(str(read), image_of(read % CLASSES))
 
-    records = classify(endless(), number_classifier(), RunOptions(batch_size=4, jobs=2))
+    records = classify(endless(), number_predictor(), RunOptions(batch_size=4, jobs=2))
     assert [next(records).path for _ in range(taken)] == [str(number) for number in range(1, taken + 1)]
     assert our_threads()
     records.close()
@@ -176,7 +176,7 @@ def test_closing_does_not_wait_for_a_list_that_says_nothing() -> None:
         yield from numbered(1)
         silence.wait(20)
 
-    records = classify(stream(), number_classifier(), RunOptions(batch_size=4))
+    records = classify(stream(), number_predictor(), RunOptions(batch_size=4))
     assert next(records).path == "0"
     begun = time.monotonic()
     records.close()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from senet_cli.errors import ImageError
 from senet_cli.images.sources import Source
-from senet_cli.inference.classifier import softmax
+from senet_cli.inference.predictor import softmax
 from senet_cli.inference.records import ImageFailure, ImageResult
 from tests.inference.numberengine import (
     CLASSES,
@@ -22,7 +22,7 @@ from tests.inference.numberengine import (
     NumberEngine,
     engine_of,
     image_of,
-    number_classifier,
+    number_predictor,
     numbered,
     run,
     told,
@@ -32,11 +32,8 @@ from tests.inference.numberengine import (
 @pytest.mark.parametrize("streams", [1, 2, 5])
 def test_batches_side_by_side_are_answered_in_order(streams: int) -> None:
     """The first batches take longest, so that later ones are done before them."""
-    classifier = number_classifier()
-    classifier.engine = NumberEngine(streams, lambda done: 0.02 if done % 3 == 0 else 0.0)
-    answers = [
-        (record.path, told(record)) for record in run(numbered(100), classifier, batch_size=3, top_k=1)
-    ]
+    predictor = number_predictor(NumberEngine(streams, lambda done: 0.02 if done % 3 == 0 else 0.0))
+    answers = [(record.path, told(record)) for record in run(numbered(100), predictor, batch_size=3, top_k=1)]
     assert answers == [(str(number), str(number)) for number in range(100)]
 
 
@@ -85,20 +82,20 @@ def test_every_source_gives_exactly_one_record(fates: list[str], batch_size: int
         image = image_of(number, blue=NAN if fate == "logits" else 0)
         error = ImageError("missing", "gone") if fate == "missing" else None
         sources.append(FakeSource(str(number), data.get(fate, image), error=error))
-    classifier = number_classifier()
-    records = run(iter(sources), classifier, batch_size=batch_size, jobs=jobs)
+    predictor = number_predictor()
+    records = run(iter(sources), predictor, batch_size=batch_size, jobs=jobs)
     answers = [str(number) if fate == "good" else fate for number, fate in enumerate(fates)]
     assert [record.path for record in records] == [str(number) for number in range(len(fates))]
     assert [told(record) for record in records] == answers
     readable = sum(fate in ("good", "logits") for fate in fates)
-    assert sum(engine_of(classifier).batches) == readable
-    assert all(1 <= size <= batch_size for size in engine_of(classifier).batches)
+    assert sum(engine_of(predictor).batches) == readable
+    assert all(1 <= size <= batch_size for size in engine_of(predictor).batches)
 
 
 def test_images_come_in_full_batches() -> None:
-    classifier = number_classifier()
-    assert len(run(list(numbered(100)), classifier, batch_size=8)) == 100
-    sizes = engine_of(classifier).batches
+    predictor = number_predictor()
+    assert len(run(list(numbered(100)), predictor, batch_size=8)) == 100
+    sizes = engine_of(predictor).batches
     assert sum(sizes) == 100
     assert max(sizes) == 8
     assert len(sizes) <= 20  # 13, but for a machine that stalls
@@ -107,23 +104,23 @@ def test_images_come_in_full_batches() -> None:
 def test_failures_do_not_thin_out_the_batches() -> None:
     bad = [FakeSource("x", b"", error=ImageError("missing", "gone"))] * 2
     sources = [source for good in numbered(40) for source in (good, *bad)]
-    classifier = number_classifier()
-    assert len(run(sources, classifier, batch_size=8)) == 120
-    assert len(engine_of(classifier).batches) <= 10  # 5, but for a machine that stalls
+    predictor = number_predictor()
+    assert len(run(sources, predictor, batch_size=8)) == 120
+    assert len(engine_of(predictor).batches) <= 10  # 5, but for a machine that stalls
 
 
 def test_nothing_gives_nothing() -> None:
-    classifier = number_classifier()
-    assert run([], classifier) == []
-    assert engine_of(classifier).batches == []
+    predictor = number_predictor()
+    assert run([], predictor) == []
+    assert engine_of(predictor).batches == []
 
 
 def test_only_failures_never_reach_the_network() -> None:
-    classifier = number_classifier()
-    records = run([Source(str(number), b"") for number in range(100)], classifier, batch_size=4)
+    predictor = number_predictor()
+    records = run([Source(str(number), b"") for number in range(100)], predictor, batch_size=4)
     assert [record.path for record in records] == [str(number) for number in range(100)]
     assert {told(record) for record in records} == {"empty"}
-    assert engine_of(classifier).batches == []
+    assert engine_of(predictor).batches == []
 
 
 # --- what records hold --------------------------------------------------------------------------

@@ -12,10 +12,10 @@ import pytest
 
 from senet_cli.catalogue.entries import Checkpoint
 from senet_cli.errors import CheckpointError, DigestError, ExitCode
+from senet_cli.events import Silence
 from senet_cli.store import archives
 from senet_cli.store.cache import Cache
 from senet_cli.store.install import import_file
-from senet_cli.store.notices import Silence
 from tests.faultserver import Behaviour, FaultServer, flipped, web_page
 from tests.store.worlds import INDEX, NAME, PAYLOAD, Outcome, contents, download, published, sha256
 

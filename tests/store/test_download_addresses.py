@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from senet_cli.errors import NetworkError
+from senet_cli.events import Silence
 from senet_cli.store import transfer
 from senet_cli.store.cache import Cache
 from senet_cli.store.fetch import Fetcher
-from senet_cli.store.notices import Silence
 from senet_cli.store.transfer import HttpTransport
 from tests.conftest import Senet
 from tests.faultserver import (

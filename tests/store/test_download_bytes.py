@@ -18,9 +18,9 @@ import pytest
 
 from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.errors import DigestError
+from senet_cli.events import Silence
 from senet_cli.store.cache import Cache
 from senet_cli.store.fetch import Fetcher
-from senet_cli.store.notices import Silence
 from senet_cli.store.transfer import HttpTransport
 from tests.conftest import Senet
 from tests.faultserver import Behaviour, FaultServer, flipped, web_page

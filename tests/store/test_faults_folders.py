@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from senet_cli.__main__ import run
+from senet_cli.events import Silence
 from senet_cli.store.cache import Cache
 from senet_cli.store.install import import_file
-from senet_cli.store.notices import Silence
 from tests.faultserver import FaultServer
 from tests.store.worlds import (
     CANARY,

@@ -16,9 +16,9 @@ from senet_cli.catalogue.entries import Checkpoint
 from senet_cli.catalogue.fields import Fields
 from senet_cli.catalogue.lookup import load_manifest, parse_manifest
 from senet_cli.errors import ManifestError, SenetError
+from senet_cli.events import Silence
 from senet_cli.store.cache import Cache
 from senet_cli.store.fetch import Fetcher
-from senet_cli.store.notices import Silence
 from senet_cli.store.transfer import Incoming, Request
 from tests.store.worlds import PAYLOAD, SHA256, contents, entry, sha256
 

@@ -21,8 +21,9 @@ from typing import Any
 from senet_cli.__main__ import run
 from senet_cli.catalogue.entries import Checkpoint
 from senet_cli.catalogue.lookup import load_manifest
-from senet_cli.cli.download import _present
-from senet_cli.cli.download_progress import DownloadNotices
+from senet_cli.cli.reporter import ConsoleReporter
+from senet_cli.errors import DigestError
+from senet_cli.events import DamagedFilePutAside
 from senet_cli.store import partial
 from senet_cli.store.cache import Cache
 from senet_cli.store.fetch import Fetcher, World
@@ -101,11 +102,16 @@ def download(
     cache = Cache(root, below, lock_timeout)
     with open_session() as session, contextlib.redirect_stderr(said):
         transport = OfflineTransport() if offline else HttpTransport(session, clock, now)
-        notices = DownloadNotices(quiet=False)
-        fetcher = Fetcher(cache, transport, notices, World(slept.append, lambda: 0.5))
+        reporter = ConsoleReporter()
+        fetcher = Fetcher(cache, transport, reporter, World(slept.append, lambda: 0.5))
 
         def command() -> None:
-            _present(checkpoint, cache) or fetcher.fetch(checkpoint)
+            try:
+                present = cache.find(checkpoint)
+            except DigestError as error:
+                reporter.report(DamagedFilePutAside(error))
+                present = None
+            _ = present or fetcher.fetch(checkpoint)
 
         code = run(command)
     gc.collect()  # a connection that was left open is reported in the test that left it

@@ -13,17 +13,19 @@ import pytest
 import torch
 from torch import nn
 
+from senet_cli import load_network
 from senet_cli.catalogue.lookup import load_manifest
+from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.errors import SenetError, UsageError
-from senet_cli.inference.classifier import find_model, own_model
-from senet_cli.inference.runtime import load_weights
+from senet_cli.events import SILENCE
 from senet_cli.nets.network import SENetwork, build_network
 from senet_cli.settings import Settings
 from senet_cli.specs import ArchSpec, Bottleneck, DeepStem, Shortcut, SqueezeExcite
-from senet_cli.tasks.export import Container, ConvertRequest, Written, convert
+from senet_cli.tasks.export import Container, ExportRequest, Written, export
 from senet_cli.weights.layouts import LAYOUTS, LEEYEONSU, MMPRETRAIN, WRITABLE
 from senet_cli.weights.read import read_tensors
 from senet_cli.weights.write import STYLES, checkpoint_bytes, published_tensors
+from tests.known import network_of
 from tests.oracles.nets import (
     Judge,
     assert_same,
@@ -50,8 +52,14 @@ def _one_thread() -> Iterator[None]:
 def written(
     name: str, layout: str, output: Path, container: Container = "safetensors", **options: Any
 ) -> Written:
-    request = ConvertRequest(name, container, layout, output, options.get("force", False))
-    return convert(request, Settings.from_environment(manifest=options.get("manifest")))
+    request = ExportRequest(
+        model=ModelRef.parse(name),
+        container=container,
+        layout=layout,
+        output=output,
+        force=options.get("force", False),
+    )
+    return export(request, Settings.from_environment(manifest=options.get("manifest")), SILENCE)
 
 
 @pytest.mark.parametrize(
@@ -153,8 +161,8 @@ def test_every_layout_reads_back_the_same(layout: str, container: Container, tmp
     data = done.path.read_bytes()
     assert (done.size, done.sha256) == (len(data), hashlib.sha256(data).hexdigest())
     assert not list(tmp_path.glob(".new-*"))
-    mine = load_weights(find_model("mine", Settings.from_environment()).weights).state_dict()
-    back = load_weights(own_model(done.path, KEY, load_manifest()).weights).state_dict()
+    mine = network_of("mine").state_dict()
+    back = load_network(done.path, KEY).state_dict()
     assert all(torch.equal(value, back[key]) for key, value in mine.items())
     tensors, style = read_tensors(done.path), STYLES[layout]
     assert any(key.endswith("num_batches_tracked") for key in tensors) is style.counters

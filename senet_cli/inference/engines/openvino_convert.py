@@ -7,30 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from senet_cli.catalogue.entries import Preprocess
 from senet_cli.inference.engines.openvino import NETWORK_FILE, import_converter, import_openvino
 from senet_cli.nets.network import SENetwork
-
-
-class _FromPixels(nn.Module):
-    """Pixels (N, H, W, 3) uint8 -> logits (N, classes) and pooled features (N, channels)."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, network: SENetwork, preprocess: Preprocess) -> None:
-        super().__init__()
-        self.network = network
-        shape = (1, 3, 1, 1)
-        self.register_buffer("mean", torch.tensor(preprocess.mean).reshape(shape))
-        self.register_buffer("std", torch.tensor(preprocess.std).reshape(shape))
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        images = pixels.permute(0, 3, 1, 2).float().div(255).sub(self.mean).div(self.std)
-        features = self.network.features(images)
-        return self.network.head(features), features
+from senet_cli.nets.pixels import PixelNetwork
 
 
 def convert(network: SENetwork, preprocess: Preprocess) -> Any:
@@ -41,7 +22,7 @@ def convert(network: SENetwork, preprocess: Preprocess) -> Any:
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library traces in a way that PyTorch calls deprecated
         return import_converter().convert_model(
-            _FromPixels(network, preprocess).eval(),
+            PixelNetwork(network, preprocess).eval(),
             example_input=example,
             input=[openvino.PartialShape([-1, side, side, 3])],
         )

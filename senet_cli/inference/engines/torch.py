@@ -16,6 +16,7 @@ from senet_cli.errors import DeviceError
 from senet_cli.inference.engines.base import UNLIMITED, DeviceFacts, EngineName, Precision
 from senet_cli.nets.folding import fold_batch_norms
 from senet_cli.nets.network import SENetwork
+from senet_cli.nets.pixels import PixelNetwork
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _MAX_STREAMS = 8
@@ -24,7 +25,7 @@ _CUDA_STREAMS = 2
 """One batch is copied while another is calculated."""
 
 Part = Callable[[Tensor], Tensor]
-"""The network, or what comes before its head."""
+"""Pixels to logits, or to features."""
 
 
 def device_facts() -> DeviceFacts:
@@ -66,7 +67,6 @@ class TorchEngine:
         self.device = device
         self.streams, threads = _streams_and_threads(device, processors, latency=latency)
         self.largest_batch = UNLIMITED
-        self._dtype = _DTYPES[precision]
         self._cuda = device.startswith("cuda")
         if device == "cpu":
             torch.set_num_threads(threads)
@@ -74,16 +74,12 @@ class TorchEngine:
             torch.backends.cudnn.allow_tf32 = False
         fold_batch_norms(network.eval())
         with _device_errors(device):
-            network.to(device, self._dtype)
-            self._network = network.to(memory_format=torch.channels_last)
-            shape = (1, 3, 1, 1)
-            self._mean = torch.tensor(preprocess.mean, device=device).reshape(shape)
-            self._std = torch.tensor(preprocess.std, device=device).reshape(shape)
+            self._network = PixelNetwork(network, preprocess, device, _DTYPES[precision])
             self._cuda_streams = _cuda_streams(device, self.streams) if self._cuda else None
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Pixels (N, H, W, 3), RGB 0..255 -> logits (N, classes)."""
-        return self._run(self._network, pixels)
+        return self._run(self._network.logits, pixels)
 
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Pixels (N, H, W, 3), RGB 0..255 -> pooled features (N, channels)."""
@@ -107,7 +103,7 @@ class TorchEngine:
     @torch.inference_mode()
     def _calculate(self, part: Part, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         with _device_errors(self.device), self._stream():
-            values: NDArray[np.float32] = part(self._normalise(pixels)).float().cpu().numpy()
+            values: NDArray[np.float32] = part(self._moved(pixels)).float().cpu().numpy()
         return values
 
     @contextlib.contextmanager
@@ -123,13 +119,12 @@ class TorchEngine:
         finally:
             self._cuda_streams.put(stream)
 
-    def _normalise(self, pixels: NDArray[np.uint8]) -> Tensor:
-        """As torchvision's ToTensor and Normalize, in float32; the memory stays channels-last."""
+    def _moved(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """Bring (N, H, W, 3) to the device, as (N, 3, H, W); the memory stays channels-last."""
         images = torch.from_numpy(pixels)
         if self._cuda:
             images = images.pin_memory()
-        images = images.to(self.device, non_blocking=self._cuda).permute(0, 3, 1, 2).float()
-        return images.div_(255).sub_(self._mean).div_(self._std).to(self._dtype)
+        return images.to(self.device, non_blocking=self._cuda).permute(0, 3, 1, 2)
 
 
 def _streams_and_threads(device: str, processors: int, *, latency: bool) -> tuple[int, int]:

@@ -19,12 +19,14 @@ from pathlib import Path
 import numpy as np
 
 from senet_cli.catalogue.input_size import USUAL_SIZE, InputSize
+from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.images.decode import silence_decoders
 from senet_cli.images.sources import SourceRequest
-from senet_cli.inference.classifier import Classifier, find_model
 from senet_cli.inference.engines.base import Engine, EngineName, Precision
 from senet_cli.inference.pipeline import RunOptions, classify
+from senet_cli.inference.predictor import Predictor
 from senet_cli.inference.records import ImageResult
+from senet_cli.inference.resolve import Resolver
 from senet_cli.inference.runtime import resolve_runtime
 from senet_cli.settings import Settings
 
@@ -110,17 +112,18 @@ def measure(
     """
     silence_decoders()
     runtime = resolve_runtime(case.engine, case.device, case.precision)
-    model = find_model(case.model, settings, runtime=runtime, size=case.size)
-    classifier = Classifier.from_model(model, runtime, settings, lambda _: None)
-    engine, batch = classifier.engine, case.batch or classifier.batch_size
-    rates, seconds = engine_alone(engine, classifier.preprocess.crop, batch, run_seconds)
+    resolver = Resolver.load(settings)
+    model = resolver.choose(ModelRef.parse(case.model), runtime=runtime, size=case.size)
+    predictor = Predictor.load(model, runtime, settings)
+    engine, batch = predictor.engine, case.batch or predictor.batch_size
+    rates, seconds = engine_alone(engine, predictor.preprocess.crop, batch, run_seconds)
     gpu, peak = _gpu(engine.device), _peak_memory(engine.device)
     batch = min(batch, engine.largest_batch)
     options = RunOptions(batch_size=batch, jobs=case.jobs)
-    decoding, unreadable = _with_decoding(classifier, options, images) if images else ((), 0)
+    decoding, unreadable = _with_decoding(predictor, options, images) if images else ((), 0)
     return Measured(
-        model=classifier.name,
-        image_size=classifier.preprocess.crop,
+        model=predictor.name,
+        image_size=predictor.preprocess.crop,
         gpu=gpu,
         batch=batch,
         streams=engine.streams,
@@ -195,17 +198,15 @@ def percentile(values: Sequence[float], share: float) -> float | None:
 # --- with decoding --------------------------------------------------------------------------------
 
 
-def _with_decoding(
-    classifier: Classifier, options: RunOptions, images: Path
-) -> tuple[tuple[float, ...], int]:
+def _with_decoding(predictor: Predictor, options: RunOptions, images: Path) -> tuple[tuple[float, ...], int]:
     """Images a second from files to predictions, run by run; and how many cannot be read."""
     files = list(itertools.islice(SourceRequest((str(images),)).stream(), _MAX_FILES))
-    count = max(_MIN_IMAGES, _MIN_BATCHES * classifier.engine.streams * options.batch_size)
+    count = max(_MIN_IMAGES, _MIN_BATCHES * predictor.engine.streams * options.batch_size)
     sources = list(itertools.islice(itertools.cycle(files), count))
     rates = []
     for run in range(RUNS + 1):
         begin = time.perf_counter()
-        read = sum(isinstance(record, ImageResult) for record in classify(sources, classifier, options))
+        read = sum(isinstance(record, ImageResult) for record in classify(sources, predictor, options))
         if run:
             rates.append(read / (time.perf_counter() - begin))
     return tuple(rates), count - read

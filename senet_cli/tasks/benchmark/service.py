@@ -16,13 +16,15 @@ import numpy as np
 from PIL import Image
 
 from senet_cli.catalogue.input_size import USUAL_SIZE, InputSize
+from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.errors import NothingToClassifyError
+from senet_cli.events import EngineLeftOut, Reporter
 from senet_cli.images.sources import SourceRequest
-from senet_cli.inference.classifier import find_model
+from senet_cli.inference.conversions import convert
 from senet_cli.inference.engines.base import EngineRequest, Precision
-from senet_cli.inference.runtime import Runtime, Tell, convert, processors, resolve_runtime
+from senet_cli.inference.resolve import Resolver
+from senet_cli.inference.runtime import Runtime, processors, resolve_runtime
 from senet_cli.settings import Settings
-from senet_cli.store.notices import Notices
 from senet_cli.tasks.benchmark.measure import Case, Measured, measure
 from senet_cli.tasks.benchmark.processes import in_new_process, seconds_of
 
@@ -72,21 +74,20 @@ class Row:
     start_seconds: tuple[float, ...]
 
 
-def benchmark(
-    request: BenchmarkRequest, settings: Settings, downloads: Notices | None, tell: Tell
-) -> Iterator[Row]:
+def benchmark(request: BenchmarkRequest, settings: Settings, reporter: Reporter) -> Iterator[Row]:
     """Measure case after case, each in a process of its own.
 
     Raises:
         SenetError: no such model, device or image; a precision that the only engine asked for does not have.
     """
     _check_images(request.images)
-    runtimes = _runtimes(request, tell)
+    runtimes = _runtimes(request, reporter)
+    resolver = Resolver.load(settings, reporter)
     wanted = list(itertools.product(request.models, runtimes))
     for name, runtime in wanted:  # what is missing shall be found before anything is measured
-        model = find_model(name, settings, downloads, runtime=runtime, size=request.size)
+        model = resolver.choose(ModelRef.parse(name), runtime=runtime, size=request.size)
         if runtime.engine == "openvino":
-            convert(model.weights, settings, tell)
+            convert(model, settings, reporter)
     with tempfile.TemporaryDirectory(prefix="senet-") as folder:
         photo = _photo(Path(folder))
         for name, runtime in wanted:
@@ -123,8 +124,8 @@ def _photo(folder: Path) -> str:
     return str(path)
 
 
-def _runtimes(request: BenchmarkRequest, tell: Tell) -> list[Runtime]:
-    """Those that this machine has; if all were asked for, the others are left out and told."""
+def _runtimes(request: BenchmarkRequest, reporter: Reporter) -> list[Runtime]:
+    """Those that this machine has; if all were asked for, the others are left out and reported."""
     if request.engine != "all":
         return [resolve_runtime(request.engine, request.device, each) for each in request.precisions]
     found: dict[tuple[str, str], Runtime] = {}
@@ -136,7 +137,7 @@ def _runtimes(request: BenchmarkRequest, tell: Tell) -> list[Runtime]:
     for precision in request.precisions:
         if ("openvino", precision) not in found:
             device = found["torch", precision].device
-            tell(f"no row for OpenVINO in {precision} on {device}: not installed, or it cannot do that")
+            reporter.report(EngineLeftOut(precision, device))
     return list(found.values())
 
 

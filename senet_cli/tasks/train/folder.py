@@ -14,27 +14,25 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass, fields, replace
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from senet_cli.catalogue.entries import Checkpoint, CheckpointFile, Digest
+from senet_cli.catalogue.entries import Checkpoint
 from senet_cli.catalogue.labels import LabelSet
-from senet_cli.catalogue.lookup import RUN_FILE
-from senet_cli.catalogue.write import manifest_of
+from senet_cli.catalogue.lookup import MODEL_FILE
 from senet_cli.datasets.folders import HELD_BACK_FILE, HeldBack
 from senet_cli.errors import CheckpointError, DiskError, UsageError
 from senet_cli.nets.network import SENetwork
-from senet_cli.store.files import sha256_of, write_atomically
+from senet_cli.store.files import write_atomically
 from senet_cli.store.locks import advisory_lock
+from senet_cli.store.model_folders import ModelFolder, as_json
 from senet_cli.tasks.train.loop import Epoch
 
-WEIGHTS_FILE = "model.safetensors"
 _RECIPE, _STATE, _LOG, _CURVES = "recipe.json", "state.pt", "log.csv", "curves.png"
 _COLUMNS = tuple(field.name for field in fields(Epoch))
 
@@ -69,7 +67,7 @@ class RunFolder:
     @property
     def used(self) -> bool:
         """True if a run was begun here."""
-        return (self.path / _STATE).exists() or (self.path / RUN_FILE).exists()
+        return (self.path / _STATE).exists() or (self.path / MODEL_FILE).exists()
 
     def prepare(self) -> None:
         """Make the folder.
@@ -153,9 +151,9 @@ class RunFolder:
             DiskError: it cannot be written.
         """
         recipe = {"command": list(command), "torch": torch.__version__, **asked}
-        self._write(_RECIPE, _as_json(recipe))
+        self._write(_RECIPE, as_json(recipe))
         if held_back:
-            self._write(HELD_BACK_FILE, _as_json(asdict(held_back)))
+            self._write(HELD_BACK_FILE, as_json(asdict(held_back)))
 
     def save_log(self, log: Sequence[Epoch]) -> None:
         """Write the log, also where a run was killed before it could, and draw loss and accuracy."""
@@ -187,19 +185,11 @@ class RunFolder:
 
         state = network.state_dict()
         tensors = {key: value.float().cpu().contiguous() for key, value in state.items() if value.ndim}
-        self._write(WEIGHTS_FILE, save(tensors, metadata={"format": "pt"}))
-        path = self.path / WEIGHTS_FILE
-        file = CheckpointFile(
-            urls=(),
-            digest=Digest(sha256_of(path)),
-            size=path.stat().st_size,
-            format="safetensors",
-            layout="senet",
-            path=path.absolute(),
-        )
-        finished = replace(checkpoint, files=(file,))
-        self._write(RUN_FILE, _as_json(manifest_of(finished, labels)))
-        return finished
+        weights = save(tensors, metadata={"format": "pt"})
+        try:
+            return ModelFolder(self.path).write(checkpoint, labels, weights)
+        except OSError as error:
+            raise DiskError.from_os_error(error, f"writing to `{self.path}`") from error
 
     def _write(self, name: str, data: bytes) -> None:
         path = self.path / name
@@ -207,10 +197,6 @@ class RunFolder:
             write_atomically(path, data, shared=True)
         except OSError as error:
             raise DiskError.from_os_error(error, f"writing `{path}`") from error
-
-
-def _as_json(value: dict[str, Any]) -> bytes:
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _as_csv(log: Sequence[Epoch]) -> str:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from senet_cli.errors import DivergedError, UsageError
 from senet_cli.nets.network import SENetwork
+from senet_cli.nets.pixels import PixelNetwork
 from senet_cli.tasks.train.mixing import CutMix
-from senet_cli.tasks.train.pixels import PixelNetwork
 from senet_cli.tasks.train.recipe import Recipe, TrainPrecision
 from senet_cli.tasks.train.samples import Batch
 from senet_cli.tasks.train.teachers import Teachers
@@ -63,7 +63,7 @@ class Trainer:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(recipe.deterministic)
         self.recipe = recipe
-        self.network, self._logits, self._device = pixels.network, pixels.logits, pixels.device
+        self.network, self._pixels, self._device = pixels.network, pixels, pixels.device
         self._teachers = teachers
         self._mix = CutMix(pixels.network.spec.classes) if recipe.augment == "cutmix" else None
         self.unreadable: list[str] = []
@@ -131,6 +131,13 @@ class Trainer:
             right += int((logits.argmax(1) == targets).sum())
             done += len(targets)
         return (total / done, right / done) if done else (math.nan, math.nan)
+
+    def _logits(self, pixels: Tensor, precision: TrainPrecision) -> Tensor:
+        """(N, 3, H, W) uint8 -> float32 (N, classes)."""
+        images = pixels.to(self._device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=precision == "bf16"):
+            logits = self._pixels.logits(images)
+        return logits.float()
 
     def _training_mode(self) -> None:
         """Frozen stages stay in evaluation mode: their batch norms keep their statistics."""

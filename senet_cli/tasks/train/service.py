@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -23,37 +23,30 @@ from senet_cli.catalogue.entries import (
     Preprocess,
 )
 from senet_cli.catalogue.labels import NO_NAME, LabelSet, labels_for_classes
-from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.catalogue.parse import is_name
+from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.datasets.folders import HeldBack, Labelled, Splits, inner, read_splits, split, unpacked
 from senet_cli.errors import UsageError
-from senet_cli.inference.classifier import Model, find_model
-from senet_cli.inference.runtime import load_weights, resolve_runtime, start_engine
+from senet_cli.events import (
+    SILENCE,
+    EpochAdvanced,
+    EpochFinished,
+    ImagesUnreadable,
+    Reporter,
+    TrainingPrepared,
+)
+from senet_cli.inference.models import RunnableModel, load_torch_network
+from senet_cli.inference.resolve import Resolver
+from senet_cli.inference.runtime import resolve_runtime
+from senet_cli.inference.start import start_engine
 from senet_cli.nets.network import SENetwork, build_network
+from senet_cli.nets.pixels import PixelNetwork
 from senet_cli.settings import Settings
-from senet_cli.store.notices import Notices
 from senet_cli.tasks.train.folder import RunFolder, State
 from senet_cli.tasks.train.loop import Epoch, Trainer
-from senet_cli.tasks.train.pixels import PixelNetwork
 from senet_cli.tasks.train.recipe import Recipe, TrainPrecision
 from senet_cli.tasks.train.samples import Samples, augmentation, batches
 from senet_cli.tasks.train.teachers import Teachers
-
-
-class TrainNotices(Protocol):
-    """What a run tells while it goes on."""
-
-    def prepared(self, train: int, held_back: int, classes: int, first_epoch: int) -> None:
-        """Data and network are ready: numbers of images and classes, and the epoch that comes first."""
-
-    def advanced(self, epoch: int, done: int) -> None:
-        """So many images of this epoch are done."""
-
-    def finished_epoch(self, epoch: Epoch) -> None:
-        """An epoch is over and can be resumed from."""
-
-    def unreadable(self, problems: list[str]) -> None:
-        """Images were left out of an epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +78,7 @@ class TrainRequest:
     jobs: int
 
 
-def train(
-    request: TrainRequest, settings: Settings, notices: TrainNotices, downloads: Notices | None = None
-) -> Checkpoint:
+def train(request: TrainRequest, settings: Settings, reporter: Reporter) -> Checkpoint:
     """Train, and leave a model that `-m <output>` finds.
 
     Raises:
@@ -102,10 +93,11 @@ def train(
         raise UsageError(f"`{request.output}` lies inside `{request.data}`", "Give -o a folder elsewhere.")
     with unpacked(request.data) as data:
         data_set = _DataSet.read(data, request.recipe.seed)
-        start = _start(request, settings, downloads)
+        resolver = Resolver.load(settings, reporter)
+        start = _start(request, resolver)
         teachers = _teachers(
             [
-                _teacher(name, start.architecture.preprocess, data_set.labels, settings, downloads)
+                _teacher(name, start.architecture.preprocess, data_set.labels, resolver)
                 for name in request.teachers
             ],
             request,
@@ -113,7 +105,7 @@ def train(
         )
         folder.prepare()
         with folder.locked():
-            return _Run(request, start, teachers, data_set, folder, notices).go()
+            return _Run(request, start, teachers, data_set, folder, reporter).go()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,31 +148,27 @@ class _Start:
     """The architecture, and the model whose weights come first, if any."""
 
     architecture: Architecture
-    model: Model | None
+    model: RunnableModel | None
 
 
-def _start(request: TrainRequest, settings: Settings, downloads: Notices | None) -> _Start:
+def _start(request: TrainRequest, resolver: Resolver) -> _Start:
     if request.origin is None:
-        architecture = load_manifest(settings.manifest, settings.models).architecture(
-            str(request.architecture)
-        )
+        architecture = resolver.catalogue.architecture(str(request.architecture))
         if not request.se:
             architecture = replace(
                 architecture, key=f"{architecture.key}-plain", spec=architecture.spec.without_se()
             )
         return _Start(architecture, None)
-    model = find_model(request.origin, settings, downloads)
+    model = resolver.choose(ModelRef.parse(request.origin))
     stages = len(model.architecture.spec.depths)
     if request.recipe.freeze > stages:
         raise UsageError(f"`{model.name}` has {stages} stages", f"Give --freeze {stages} or less.")
     return _Start(replace(model.architecture, preprocess=model.preprocess), model)
 
 
-def _teacher(
-    name: str, preprocess: Preprocess, labels: LabelSet, settings: Settings, downloads: Notices | None
-) -> Model:
+def _teacher(name: str, preprocess: Preprocess, labels: LabelSet, resolver: Resolver) -> RunnableModel:
     """A model that sees what the network sees and gives an answer for each of its classes."""
-    model = find_model(name, settings, downloads)
+    model = resolver.choose(ModelRef.parse(name))
     if model.labels.labels != labels.labels:
         raise UsageError(
             f"the classes of `{name}` are not those of the images", "A teacher knows the same classes."
@@ -199,21 +187,21 @@ def _network(start: _Start, labels: LabelSet) -> SENetwork:
     fresh = build_network(start.architecture.spec.with_classes(len(labels)))
     if start.model is None:
         return fresh
-    trained = load_weights(start.model.weights)
+    trained = load_torch_network(start.model)
     if start.model.labels.labels == labels.labels:
         return trained.train()
     trained.head, trained.spec = fresh.head, fresh.spec
     return trained.train()
 
 
-def _teachers(models: Sequence[Model], request: TrainRequest, settings: Settings) -> Teachers:
+def _teachers(models: Sequence[RunnableModel], request: TrainRequest, settings: Settings) -> Teachers:
     """They run as they do for `senet predict`, which is faster than a network that is trained."""
     if not models:
         return Teachers()
     precision = request.recipe.precision
     runtime = resolve_runtime("auto", request.device, precision, latency=True)
-    engines = [start_engine(model.weights, runtime, settings, lambda _: None)[0] for model in models]
-    names = [f"{model.name} {model.sha256}" for model in models]
+    engines = [start_engine(model, runtime, settings, SILENCE)[0] for model in models]
+    names = [f"{model.name} {model.start.sha256}" for model in models]
     return Teachers(engines, names, mirror=request.recipe.augment != "none")
 
 
@@ -230,9 +218,9 @@ class _Run:
         teachers: Teachers,
         data: _DataSet,
         folder: RunFolder,
-        notices: TrainNotices,
+        reporter: Reporter,
     ) -> None:
-        self._request, self._folder, self._notices = request, folder, notices
+        self._request, self._folder, self._reporter = request, folder, reporter
         self._recipe, self._start, self._data = request.recipe, start, data
         self._taught_by = teachers.names
         self._labels, splits = data.labels, data.splits
@@ -254,7 +242,9 @@ class _Run:
         self._folder.save_recipe(asked, ["senet", *sys.argv[1:]], self._data.held_back)
         first = len(self._log) + 1
         classes = len(self._labels)
-        self._notices.prepared(len(self._train), len(self._held_back), classes, first)
+        self._reporter.report(
+            TrainingPrepared(len(self._train), len(self._held_back), classes, first, self._recipe.epochs)
+        )
         for number in range(first, self._recipe.epochs + 1):
             epoch = self._epoch(number)
             self._log = (*self._log, epoch)
@@ -266,7 +256,7 @@ class _Run:
                     self._log,
                 )
             )
-            self._notices.finished_epoch(epoch)
+            self._reporter.report(self._finished(epoch))
         self._folder.save_log(self._log)
         return self._folder.save_model(self._trainer.network, self._checkpoint(), self._own_labels())
 
@@ -286,13 +276,23 @@ class _Run:
             stream,
             (number - 1) * each,
             each * recipe.epochs,
-            lambda done: self._notices.advanced(number, done),
+            lambda done: self._reporter.report(EpochAdvanced(number, done, len(self._train))),
         )
         held_back = self._measure(recipe.precision)
         if trainer.unreadable:
-            self._notices.unreadable(trainer.unreadable)
+            self._reporter.report(ImagesUnreadable(tuple(trainer.unreadable)))
         rate = recipe.rate_at(number * each - 1, each * recipe.epochs)
         return Epoch(number, rate, loss, accuracy, *held_back, time.monotonic() - begun)
+
+    def _finished(self, epoch: Epoch) -> EpochFinished:
+        return EpochFinished(
+            epoch.number,
+            self._recipe.epochs,
+            epoch.loss,
+            epoch.accuracy,
+            epoch.held_back_accuracy,
+            epoch.seconds,
+        )
 
     def _measure(self, precision: TrainPrecision) -> tuple[float, float]:
         if not len(self._held_back):

@@ -10,31 +10,32 @@ from typing import Any
 
 import pytest
 
-from senet_cli.catalogue.lookup import find_checkpoint, load_manifest
+from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.errors import DiskError, SenetError, UsageError
-from senet_cli.inference.classifier import find_model
 from senet_cli.settings import Settings
 from senet_cli.store import model_folders as store
 from senet_cli.tasks.import_weights import remove_model
 from senet_cli.weights.layouts import TIMM
+from tests.known import known, runnable
 from tests.tasks.import_weights.worlds import files_of, imported, weights_file
 
 # --- never half there ---------------------------------------------------------------------------
 
 KILLED = """
 import os, sys
-from senet_cli.store import models
-write, left = models.write_atomically, [int(sys.argv[1])]
+from senet_cli.store import model_folders
+write, left = model_folders.write_atomically, [int(sys.argv[1])]
 def stopping(*arguments, **options):
     if not left[0]:
         os._exit(9)
     left[0] -= 1
     write(*arguments, **options)
-models.write_atomically = stopping
-from senet_cli.importing import ImportRequest, import_model
+model_folders.write_atomically = stopping
+from senet_cli.tasks.import_weights import ImportRequest, import_model
 from senet_cli.settings import Settings
+from senet_cli.events import SILENCE
 from pathlib import Path
-import_model(ImportRequest(Path(sys.argv[2]), "mine", force=True), Settings.from_environment(), print)
+import_model(ImportRequest(Path(sys.argv[2]), "mine", force=True), Settings.from_environment(), SILENCE)
 """
 
 
@@ -46,7 +47,7 @@ def test_a_failed_import_over_a_damaged_model_takes_nothing_away(
     (models / "mine" / "model.json").write_text("{")
     before = files_of(models)
     other = weights_file(tmp_path / "b.pth", TIMM, classes=3)
-    monkeypatch.setattr(store, "_as_json", lambda _: 1 / 0)
+    monkeypatch.setattr(store, "as_json", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         imported(other, force=True)
     assert files_of(models) == before
@@ -64,10 +65,10 @@ def test_a_killed_import_changes_nothing(steps: int, before: bool, tmp_path: Pat
     assert manifest.knows("mine") is before
     assert not manifest.damaged
     if before:
-        assert find_model("mine", Settings.from_environment()).architecture.spec.classes == 2
+        assert runnable("mine").architecture.spec.classes == 2
     imported(other, force=True)
     assert len(files_of(models)) == 2, "what the killed one left is cleared away"
-    assert find_model("mine", Settings.from_environment()).architecture.spec.classes == 3
+    assert runnable("mine").architecture.spec.classes == 3
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,24 +99,24 @@ def test_a_damaged_model_stands_for_itself_only(content: str | bytes, tmp_path: 
     imported(origin, name="good")
     path = models / "mine" / "model.json"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    assert find_checkpoint("seresnet50", None, models)[0].name == "seresnet50.a2"
-    assert find_checkpoint("good", None, models)[0].name == "good"
+    assert known("seresnet50", None, models).name == "seresnet50.a2"
+    assert known("good", None, models).name == "good"
     with pytest.raises(SenetError) as caught:
-        find_checkpoint("mine", None, models)
+        known("mine", None, models)
     assert caught.value.exit_code == 4
     assert str(path) in caught.value.message
     assert "senet import --remove mine" in caught.value.hint
     with pytest.raises(UsageError, match="already"):
         imported(origin)
     imported(origin, force=True)
-    assert find_checkpoint("mine", None, models)[0].name == "mine"
+    assert known("mine", None, models).name == "mine"
 
 
 def test_a_damaged_model_never_becomes_the_published_one(tmp_path: Path, models: Path) -> None:
     imported(weights_file(tmp_path / "a.pth", TIMM), name="seresnet50", force=True)
     (models / "seresnet50" / "model.json").write_text("{")
     with pytest.raises(SenetError, match="not valid JSON"):
-        find_checkpoint("seresnet50", None, models)
+        known("seresnet50", None, models)
 
 
 def test_changed_weights_are_found_out(tmp_path: Path, models: Path) -> None:
@@ -123,7 +124,7 @@ def test_changed_weights_are_found_out(tmp_path: Path, models: Path) -> None:
     (path,) = (models / "mine").glob("*.safetensors")
     path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\0")
     with pytest.raises(SenetError) as caught:
-        find_model("mine", Settings.from_environment())
+        runnable("mine")
     assert caught.value.exit_code == 6
 
 

@@ -11,15 +11,18 @@ from typing import Any
 import pytest
 import torch
 
+from senet_cli import load_network
 from senet_cli.catalogue.entries import Checkpoint, EntryName, Licence
-from senet_cli.catalogue.lookup import find_checkpoint, load_manifest
+from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.errors import CheckpointError, DiskError, SenetError, UnknownModelError, UsageError
-from senet_cli.inference.classifier import find_model, own_model
-from senet_cli.inference.runtime import load_weights
+from senet_cli.events import SILENCE
+from senet_cli.inference.models import FromFile
+from senet_cli.inference.resolve import OwnWeights, Resolver
 from senet_cli.settings import Settings
 from senet_cli.tasks.import_weights import remove_model
 from senet_cli.tasks.train.folder import RunFolder
 from senet_cli.weights.layouts import CADENE, LAYOUTS, LEEYEONSU, MMPRETRAIN, SENET, TIMM
+from tests.known import known, network_of
 from tests.tasks.import_weights.worlds import (
     KEY,
     files_of,
@@ -49,11 +52,12 @@ def test_a_file_that_fits_one_architecture_needs_no_more(layout: Any, tmp_path: 
     done = imported(origin)
     assert (done.checkpoint.architecture.key, done.layout) == (KEY, layout.name)
     assert done.folder == models / "mine"
-    checkpoint, manifest = find_checkpoint("mine", None, models)
+    model = known("mine", None, models)
+    checkpoint = model.checkpoint
     assert checkpoint.preprocess == BUNDLED.architecture(KEY).preprocess
-    assert manifest.labels(checkpoint.labels) == BUNDLED.labels("cifar-10")
-    network = load_weights(find_model("mine", Settings.from_environment()).weights)
-    own = load_weights(own_model(origin, KEY, BUNDLED).weights)
+    assert model.labels == BUNDLED.labels("cifar-10")
+    network = network_of("mine")
+    own = load_network(origin, KEY)
     for key, value in own.state_dict().items():
         assert torch.equal(network.state_dict()[key], value), key
 
@@ -92,7 +96,7 @@ def test_what_shapes_do_not_tell_is_asked(tmp_path: Path, tiny: Path, models: Pa
     for key in ("tiny", "tiny-caffe"):
         done = imported(origin, name=key + ".a", manifest=tiny, architecture=key)
         assert done.checkpoint.architecture.key == key
-        assert find_checkpoint(key + ".a", tiny, models)[0].architecture.key == key
+        assert known(key + ".a", tiny, models).checkpoint.architecture.key == key
 
 
 def test_the_layout_is_a_hint_not_an_answer(tmp_path: Path) -> None:
@@ -179,9 +183,9 @@ def test_names_that_are_taken(name: str, tmp_path: Path, models: Path) -> None:
     with pytest.raises(UsageError, match="already"):
         imported(path, name=name)
     imported(path, name=name, force=True)
-    assert find_checkpoint(name, None, models)[0].publisher == "imported"
-    remove_model(name, Settings.from_environment(), lambda _: None)
-    assert find_checkpoint(name, None, models)[0].publisher != "imported"
+    assert known(name, None, models).checkpoint.publisher == "imported"
+    remove_model(name, Settings.from_environment(), SILENCE)
+    assert known(name, None, models).checkpoint.publisher != "imported"
 
 
 def test_the_name_of_a_label_set_is_taken(tmp_path: Path) -> None:
@@ -199,7 +203,7 @@ def test_replacing_leaves_one_model(tmp_path: Path, models: Path) -> None:
     imported(other, force=True)
     assert len(files_of(models)) == 2
     assert files_of(models) != first
-    assert find_checkpoint("mine", None, models)[0].architecture.spec.classes == 3
+    assert known("mine", None, models).checkpoint.architecture.spec.classes == 3
 
 
 # --- published files ----------------------------------------------------------------------------
@@ -215,12 +219,12 @@ def test_a_published_file_is_recognised_by_its_digest(tmp_path: Path, models: Pa
     assert "is `tiny.cadene`, by its SHA-256" in caught.value.message
     assert f"`senet download tiny.cadene --from {origin}`" in caught.value.hint
     assert not models.exists()
-    manifest = load_manifest(path)
+    resolver = Resolver.load(Settings.from_environment(manifest=path))
     with pytest.raises(
         CheckpointError, match=r"is `tiny\.cadene`, by its SHA-256: a `tiny-caffe`, not a `tiny`"
     ):
-        own_model(origin, "tiny", manifest)
-    assert own_model(origin, "tiny-caffe", manifest).sha256 == sha256
+        resolver.own_weights(OwnWeights(origin, "tiny"))
+    assert resolver.own_weights(OwnWeights(origin, "tiny-caffe")).start == FromFile(origin, sha256, None)
 
 
 # --- preprocessing -----------------------------------------------------------------------------
@@ -232,7 +236,7 @@ def test_preprocessing_of_another_model_and_another_size(tmp_path: Path, models:
     assert done.preprocess == BUNDLED.checkpoint("seresnet50.a2").preprocess
     done = imported(origin, name="larger", preprocess_from="se_resnet50", image_size=448).checkpoint
     assert (done.preprocess.resize, done.preprocess.crop) == (512, 448)
-    assert find_checkpoint("larger", None, models)[0].preprocess == done.preprocess
+    assert known("larger", None, models).checkpoint.preprocess == done.preprocess
     with pytest.raises(UnknownModelError):
         imported(origin, name="other", preprocess_from="nothing")
     with pytest.raises(UsageError, match="image size of 5000"):
@@ -266,14 +270,14 @@ def run_of(path: Path, classes: int = 2) -> Path:
 def test_a_run_keeps_all_that_it_knows(tmp_path: Path, models: Path) -> None:
     run = run_of(tmp_path / "run")
     imported(run)
-    checkpoint, manifest = find_checkpoint("mine", None, models)
-    before, theirs = find_checkpoint(str(run))
+    model = known("mine", None, models)
+    checkpoint = model.checkpoint
+    original = known(str(run))
+    before = original.checkpoint
     assert checkpoint.preprocess == before.preprocess
     assert checkpoint.architecture.spec == before.architecture.spec
-    assert manifest.labels(checkpoint.labels).labels == theirs.labels(before.labels).labels == ("cat", "dog")
-    one, other = (
-        load_weights(find_model(name, Settings.from_environment()).weights) for name in (str(run), "mine")
-    )
+    assert model.labels.labels == original.labels.labels == ("cat", "dog")
+    one, other = (network_of(name) for name in (str(run), "mine"))
     assert all(torch.equal(value, other.state_dict()[key]) for key, value in one.state_dict().items())
     with pytest.raises(UsageError, match="the run says"):
         imported(run, name="other", architecture=KEY)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from senet_cli.catalogue.lookup import find_checkpoint, load_manifest
+from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.datasets.label_files import read_labels
 from senet_cli.errors import UsageError
 from senet_cli.weights.layouts import TIMM
+from tests.known import known
 from tests.tasks.import_weights.worlds import files_of, imported, weights_file
 
 BUNDLED = load_manifest()
@@ -27,15 +28,13 @@ BUNDLED = load_manifest()
 def test_labels_from_a_file(content: bytes, tmp_path: Path, models: Path) -> None:
     (tmp_path / "labels").write_bytes(content)
     imported(weights_file(tmp_path / "a.pth", TIMM, classes=3), labels=str(tmp_path / "labels"))
-    checkpoint, manifest = find_checkpoint("mine", None, models)
-    assert manifest.labels(checkpoint.labels).labels == ("cat", "dog", "bird")
+    assert known("mine", None, models).labels.labels == ("cat", "dog", "bird")
 
 
 def test_half_a_character_in_a_label_is_not_our_bug(tmp_path: Path, models: Path) -> None:
     (tmp_path / "labels").write_text('["\\ud800", "\\u001b[2J", "ä"]')
     imported(weights_file(tmp_path / "a.pth", TIMM, classes=3), labels=str(tmp_path / "labels"))
-    checkpoint, manifest = find_checkpoint("mine", None, models)
-    assert manifest.labels(checkpoint.labels).labels == ("\ud800", "\x1b[2J", "ä")
+    assert known("mine", None, models).labels.labels == ("\ud800", "\x1b[2J", "ä")
 
 
 def test_wordnet_ids_become_names(tmp_path: Path) -> None:
@@ -50,8 +49,7 @@ def test_labels_by_the_name_of_their_set() -> None:
 
 def test_without_names_there_are_numbers(tmp_path: Path, models: Path) -> None:
     imported(weights_file(tmp_path / "a.pth", TIMM, classes=3))
-    checkpoint, manifest = find_checkpoint("mine", None, models)
-    assert manifest.labels(checkpoint.labels).labels == ("0", "1", "2")
+    assert known("mine", None, models).labels.labels == ("0", "1", "2")
 
 
 @pytest.mark.parametrize(

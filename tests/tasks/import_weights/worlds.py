@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from senet_cli.catalogue.lookup import load_manifest
+from senet_cli.events import SILENCE
 from senet_cli.nets.network import SENetwork, build_network
 from senet_cli.settings import Settings
 from senet_cli.specs import ArchSpec
@@ -88,7 +89,7 @@ def tiny_file(path: Path, manifest: Path, layout: KeyLayout, key: str = "tiny") 
 def imported(origin: Path, name: str = "mine", manifest: Path | None = None, **options: Any) -> Imported:
     """What `senet import` does, in this process."""
     settings = Settings.from_environment(manifest=manifest)
-    return import_model(ImportRequest(origin, name, **options), settings, lambda _: None)
+    return import_model(ImportRequest(origin, name, **options), settings, SILENCE)
 
 
 def files_of(folder: Path) -> set[str]:

@@ -1,0 +1,145 @@
+"""What tasks report, in words for people, on standard error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from types import TracebackType
+
+from senet_cli.cli.console import note, say
+from senet_cli.cli.download_progress import DownloadDisplay, DownloadEvent
+from senet_cli.events import (
+    BundledModelUsed,
+    ConversionNotKept,
+    ConversionStarted,
+    DamagedFilePutAside,
+    EngineLeftOut,
+    EpochAdvanced,
+    EpochFinished,
+    Event,
+    FilesAbsent,
+    ImagesDone,
+    ImagesUnreadable,
+    ModelKept,
+    ModelReady,
+    TrainingImagesLeftOut,
+    TrainingPrepared,
+    WaitingForProcess,
+)
+from senet_cli.settings import DEFAULT_MODEL
+
+
+class ConsoleReporter:
+    """Shows events; use it as a context manager, so that displays leave the terminal.
+
+    Args:
+        quiet: True shows warnings only.
+        details: True also shows how a model is prepared and run.
+    """
+
+    def __init__(self, *, quiet: bool = False, details: bool = False) -> None:
+        self._quiet, self._details = quiet, details
+        self._downloads = DownloadDisplay()
+        self.on_images: Callable[[int], None] = lambda _: None
+        self.on_epoch: Callable[[int, int, int], None] = lambda *_: None
+
+    def __enter__(self) -> ConsoleReporter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take displays off the terminal."""
+        self._downloads.close()
+
+    def report(self, event: Event) -> None:
+        """Show an event."""
+        if isinstance(event, BundledModelUsed):
+            say(f"note: {_bundled(event)}", "yellow")
+        elif isinstance(event, DamagedFilePutAside):
+            say(f"warning: {event.error.message}", "yellow")
+        elif isinstance(event, ImagesDone):
+            self.on_images(event.done)
+        elif isinstance(event, EpochAdvanced):
+            self.on_epoch(event.epoch, event.done, event.of)
+        elif self._quiet:
+            return
+        elif isinstance(event, DownloadEvent):
+            self._downloads.show(event)
+        elif isinstance(event, EpochFinished):
+            say(_epoch(event))
+        elif isinstance(event, ConversionStarted | ConversionNotKept | ModelReady):
+            if self._details:
+                for line in _details(event):
+                    note(line)
+        else:
+            note(_note(event))
+
+
+def _bundled(event: BundledModelUsed) -> str:
+    labels = event.labels
+    return (
+        f"using `{event.name}`, which knows {len(labels)} classes ({labels[0]} to {labels[-1]}), because "
+        f"`{event.default}` cannot be had: {event.error.message}. `senet download {DEFAULT_MODEL}` gets it."
+    )
+
+
+def _details(event: ConversionStarted | ConversionNotKept | ModelReady) -> list[str]:
+    match event:
+        case ConversionStarted(name):
+            return [f"converting `{name}` for OpenVINO, this once"]
+        case ConversionNotKept(error):
+            return [f"the conversion cannot be kept: {error.message}"]
+    return [
+        f"{event.name} ({event.architecture}) from {event.start}",
+        event.runtime,
+        event.preprocessing,
+        f"batches of {event.batch_size}, {event.jobs} decoding threads",
+    ]
+
+
+_WORK = {
+    "fetching": "another process is fetching {}; waiting for it",
+    "converting": "another process converts `{}`; waiting for it",
+    "changing": "another process changes `{}`; waiting for it",
+}
+
+
+def _note(
+    event: WaitingForProcess
+    | FilesAbsent
+    | ModelKept
+    | TrainingImagesLeftOut
+    | EngineLeftOut
+    | TrainingPrepared
+    | ImagesUnreadable,
+) -> str:
+    match event:
+        case WaitingForProcess(work, name):
+            return _WORK[work].format(name)
+        case FilesAbsent(count):
+            return f"{count} models have no file there"
+        case ModelKept(name, imported):
+            whose = f"is yours and stays; `senet import --remove {name}` deletes it"
+            return f"`{name}` {whose if imported else 'comes with senet and stays'}"
+        case TrainingImagesLeftOut(model, count):
+            return f"leaving out {count:,} images that `{model}` was trained on"
+        case EngineLeftOut(precision, device):
+            return f"no row for OpenVINO in {precision} on {device}: not installed, or it cannot do that"
+        case TrainingPrepared(train, held_back, classes, first):
+            going_on = f"; going on with epoch {first}" if first > 1 else ""
+            return f"{train:,} images of {classes} classes, {held_back:,} held back{going_on}"
+        case ImagesUnreadable(problems):
+            return f"left out {len(problems):,} images that cannot be read, such as {problems[0]}"
+
+
+def _epoch(event: EpochFinished) -> str:
+    held_back = event.held_back_accuracy
+    measured = "" if math.isnan(held_back) else f"held back {100 * held_back:.2f} %  "
+    return (
+        f"epoch {event.number}/{event.epochs}  loss {event.loss:.3f}  "
+        f"training {100 * event.accuracy:.2f} %  {measured}{event.seconds:.0f} s"
+    )

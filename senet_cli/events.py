@@ -1,0 +1,272 @@
+"""What tasks report while they work: typed values that a reporter shows, collects or drops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from senet_cli.errors import SenetError
+
+# --- downloads ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadsPlanned:
+    """Several files are about to be fetched; `sizes` in bytes, None where not published."""
+
+    sizes: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadStarted:
+    """Bytes of `name` begin to arrive from `origin`; `done` of `size` bytes are here already."""
+
+    name: str
+    origin: str
+    size: int | None
+    done: int
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadAdvanced:
+    """That many more bytes have arrived."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadRetried:
+    """An attempt failed; the same address is tried again after `seconds`."""
+
+    error: SenetError
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class OriginFailed:
+    """One origin did not deliver; the next one is tried."""
+
+    error: SenetError
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadFinished:
+    """The file is verified and installed at `path`."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedFilePutAside:
+    """A file in the cache no longer has its published digest; it is fetched again."""
+
+    error: SenetError
+
+
+@dataclass(frozen=True, slots=True)
+class FilesAbsent:
+    """A folder that was searched for all models has no file for `count` of them."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingForProcess:
+    """Another process works on the same thing; this one waits for it."""
+
+    work: Literal["fetching", "converting", "changing"]
+    name: str
+
+
+# --- models ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BundledModelUsed:
+    """The default model cannot be had, so the model that comes with the package is used.
+
+    Args:
+        name, labels: of the bundled model.
+        default: name of the default model.
+        error: why it cannot be had.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    default: str
+    error: SenetError
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionStarted:
+    """A network is converted for OpenVINO, once for this machine."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionNotKept:
+    """The conversion works, but cannot be kept for the next time."""
+
+    error: SenetError
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReady:
+    """A model is loaded.
+
+    Args:
+        name, architecture: of the model.
+        start: the file or folder that it was loaded from, in words.
+        runtime: engine, device and precision, in words.
+        preprocessing: in words.
+        batch_size: images in a batch.
+        jobs: decoding threads.
+    """
+
+    name: str
+    architecture: str
+    start: str
+    runtime: str
+    preprocessing: str
+    batch_size: int
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelKept:
+    """A model stays although its downloads are removed: it is the user's own, or comes with the package."""
+
+    name: str
+    imported: bool
+
+
+# --- images ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesDone:
+    """That many images are done so far."""
+
+    done: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingImagesLeftOut:
+    """Images that the model was trained on are not measured: `count` of `of`."""
+
+    model: str
+    count: int
+    of: int
+
+
+# --- benchmarks -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLeftOut:
+    """OpenVINO is not measured in that precision on that device: it is missing, or cannot do it."""
+
+    precision: str
+    device: str
+
+
+# --- training -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPrepared:
+    """Data and network are ready.
+
+    Args:
+        train, held_back: numbers of images to learn from and to measure with.
+        classes: number of classes.
+        first_epoch, epochs: the epoch that comes first, from 1, and how many there are in all.
+    """
+
+    train: int
+    held_back: int
+    classes: int
+    first_epoch: int
+    epochs: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpochAdvanced:
+    """`done` of `of` training images are done in this epoch."""
+
+    epoch: int
+    done: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFinished:
+    """An epoch is over and can be resumed from.
+
+    Args:
+        number, epochs: from 1, of so many.
+        loss: mean training loss.
+        accuracy, held_back_accuracy: top-1, 0..1; NaN where nothing is held back.
+        seconds: for training and measuring.
+    """
+
+    number: int
+    epochs: int
+    loss: float
+    accuracy: float
+    held_back_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesUnreadable:
+    """Images were left out of an epoch; why, one line each."""
+
+    problems: Sequence[str]
+
+
+Event = (
+    DownloadsPlanned
+    | DownloadStarted
+    | DownloadAdvanced
+    | DownloadRetried
+    | OriginFailed
+    | DownloadFinished
+    | DamagedFilePutAside
+    | FilesAbsent
+    | WaitingForProcess
+    | BundledModelUsed
+    | ConversionStarted
+    | ConversionNotKept
+    | ModelReady
+    | ModelKept
+    | ImagesDone
+    | TrainingImagesLeftOut
+    | EngineLeftOut
+    | TrainingPrepared
+    | EpochAdvanced
+    | EpochFinished
+    | ImagesUnreadable
+)
+"""Anything that a task reports."""
+
+
+class Reporter(Protocol):
+    """Receives events, in the thread that works, in the order in which they happen."""
+
+    def report(self, event: Event) -> None:
+        """Take note of an event; must not raise."""
+
+
+class Silence:
+    """Drops every event."""
+
+    def report(self, event: Event) -> None:
+        """Do nothing."""
+
+
+SILENCE: Reporter = Silence()

@@ -1,0 +1,81 @@
+"""Networks converted for OpenVINO: made once from a file of weights, then started without PyTorch."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from senet_cli.catalogue.entries import Preprocess
+from senet_cli.events import ConversionStarted, Reporter, WaitingForProcess
+from senet_cli.inference.engines import openvino
+from senet_cli.inference.models import FromConversion, FromFile, RunnableModel, load_torch_network
+from senet_cli.settings import Settings
+from senet_cli.specs import Spec
+from senet_cli.store.conversions import Converted, ConvertedStore, Facts
+
+
+def conversion_facts(sha256: str, layout: str | None, spec: Spec, preprocess: Preprocess) -> Facts:
+    """List all that decides a conversion. Any precision of calculation starts from weights in float32."""
+    return {
+        "weights": sha256,
+        "structure": hashlib.sha256(repr(spec).encode()).hexdigest(),
+        "layout": layout or "recognised",
+        "input": f"{preprocess.crop} {preprocess.mean} {preprocess.std}",
+        "engine": f"openvino {openvino.import_openvino().__version__}",
+        "converter": openvino.CONVERTER,
+        "precision": "fp32",
+    }
+
+
+def find_conversion(facts: Facts, settings: Settings) -> FromConversion | None:
+    """Look for a verified conversion in the caches."""
+    found = ConvertedStore(settings).find(facts)
+    return _start(found, facts) if found else None
+
+
+def convert(model: RunnableModel, settings: Settings, reporter: Reporter) -> FromConversion:
+    """Convert a model for OpenVINO and keep the result, unless that was done before.
+
+    Raises:
+        CheckpointError: the file does not fit the structure.
+        DiskError: the cache cannot be written.
+    """
+    if isinstance(model.start, FromConversion):
+        return model.start
+    store, facts = ConvertedStore(settings), _facts(model, model.start)
+    if found := store.find(facts):
+        return _start(found, facts)
+    with store.locked(facts, lambda: reporter.report(WaitingForProcess("converting", model.name))):
+        if found := store.find(facts):
+            return _start(found, facts)
+        reporter.report(ConversionStarted(model.name))
+        return _start(store.put(facts, lambda folder: _convert_into(folder, model)), facts)
+
+
+def convert_into(folder: Path, model: RunnableModel) -> FromConversion:
+    """Convert a model into a folder of the caller's, for where the cache cannot be written.
+
+    Raises:
+        CheckpointError: the file does not fit the structure.
+    """
+    if isinstance(model.start, FromConversion):
+        return model.start
+    notes = _convert_into(folder, model)
+    return FromConversion(folder, model.start.sha256, notes["classes"])
+
+
+def _facts(model: RunnableModel, start: FromFile) -> Facts:
+    layout = start.layout if start.weights_key is None else f"{start.layout}, {start.weights_key}"
+    return conversion_facts(start.sha256, layout, model.architecture.spec, model.preprocess)
+
+
+def _start(converted: Converted, facts: Facts) -> FromConversion:
+    return FromConversion(converted.folder, str(facts["weights"]), converted.notes["classes"])
+
+
+def _convert_into(folder: Path, model: RunnableModel) -> dict[str, int]:
+    from senet_cli.inference.engines import openvino_convert
+
+    network = load_torch_network(model)
+    openvino_convert.save(openvino_convert.convert(network, model.preprocess), folder)
+    return {"classes": network.spec.classes}

@@ -1,0 +1,75 @@
+"""Classify images: from sources to records."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+
+from senet_cli.catalogue.input_size import USUAL_SIZE, InputSize
+from senet_cli.catalogue.resolve import ModelRef
+from senet_cli.errors import NothingToClassifyError
+from senet_cli.events import Reporter
+from senet_cli.images.sources import Source, SourceRequest
+from senet_cli.inference.records import Record
+from senet_cli.inference.resolve import OwnWeights, Resolver
+from senet_cli.inference.runtime import ComputeOptions
+from senet_cli.settings import Settings
+from senet_cli.tasks.loading import load_predictor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictRequest:
+    """What to classify, and how.
+
+    Args:
+        sources: the images.
+        model: the model; None: `SENET_MODEL`, else the default.
+        fallback: False where the default must not be replaced by the model that comes with the package.
+        size: at which size the network sees images.
+        compute: where and how the network runs.
+        top_k: predictions for each image.
+        min_score: predictions under this probability, 0..1, are left out.
+    """
+
+    sources: SourceRequest
+    model: ModelRef | OwnWeights | None = None
+    fallback: bool = True
+    size: InputSize = USUAL_SIZE
+    compute: ComputeOptions = field(default_factory=ComputeOptions)
+    top_k: int = 5
+    min_score: float = 0.0
+
+
+def predict(request: PredictRequest, settings: Settings, reporter: Reporter) -> Generator[Record, None, None]:
+    """Load the model, then give one record for each image, in order, as soon as it is known.
+
+    Raises:
+        NothingToClassifyError: the sources hold no image.
+        SenetError: the model cannot be had or loaded.
+    """
+    sources = _at_least_one(request.sources)
+    runtime = request.compute.resolve(latency=request.sources.single)
+    resolver = Resolver.load(settings, reporter)
+    model = resolver.choose(request.model, runtime=runtime, size=request.size, fallback=request.fallback)
+    predictor, batch_size = load_predictor(model, runtime, request.compute, settings, reporter)
+
+    from senet_cli.inference.pipeline import RunOptions, classify  # after Pillow, which it imports
+
+    options = RunOptions(request.top_k, request.min_score, batch_size, request.compute.jobs)
+    return classify(sources, predictor, options)
+
+
+def _at_least_one(request: SourceRequest) -> Iterator[Source]:
+    """The stream, after making sure, before a model is fetched, that it holds something."""
+    stream = request.stream()
+    unmatched: list[Source] = []
+    for source in stream:
+        if not source.unmatched:
+            return itertools.chain(unmatched, [source], stream)
+        unmatched.append(source)
+    skipped = request.skipped.count
+    seen = f" ({skipped} files there have no image extension)" if skipped else ""
+    raise NothingToClassifyError(
+        f"no images were found{seen}", "A file named explicitly is tried whatever its extension."
+    )
