@@ -19,8 +19,8 @@ PROBE = """
 import sys
 sys.path.append(sys.argv[1])
 import senet_cli
-from senet_cli.labels import load_labels
-from senet_cli.manifest.lookup import bundled_manifest, load_manifest
+from senet_cli.catalogue.labels import load_labels
+from senet_cli.catalogue.lookup import bundled_manifest, load_manifest
 from senet_cli.settings import BUNDLED_MODEL
 assert len(load_manifest().checkpoints) == 121, "checkpoints"
 assert len(load_labels("imagenet-1k")) == 1000, "labels"

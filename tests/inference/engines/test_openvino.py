@@ -146,7 +146,7 @@ import sys, threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import numpy as np
-from senet_cli.engines.openvino import OpenVINOEngine
+from senet_cli.inference.engines.openvino import OpenVINOEngine
 
 engine = OpenVINOEngine(Path(sys.argv[1]), Path(sys.argv[2]), "fp32", streams=2, threads=2)
 together = threading.Barrier(2)

@@ -23,15 +23,15 @@ from tests.tasks.import_weights.worlds import files_of, imported, weights_file
 
 KILLED = """
 import os, sys
-from senet_cli.store import models
-write, left = models.write_atomically, [int(sys.argv[1])]
+from senet_cli.store import model_folders
+write, left = model_folders.write_atomically, [int(sys.argv[1])]
 def stopping(*arguments, **options):
     if not left[0]:
         os._exit(9)
     left[0] -= 1
     write(*arguments, **options)
-models.write_atomically = stopping
-from senet_cli.importing import ImportRequest, import_model
+model_folders.write_atomically = stopping
+from senet_cli.tasks.import_weights import ImportRequest, import_model
 from senet_cli.settings import Settings
 from pathlib import Path
 import_model(ImportRequest(Path(sys.argv[2]), "mine", force=True), Settings.from_environment(), print)
