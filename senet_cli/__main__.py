@@ -19,10 +19,21 @@ from senet_cli.settings import debugging
 def main() -> NoReturn:
     """Run the command line and exit."""
     signal.signal(signal.SIGTERM, _terminate)
-    code = run(_app)
+    code = perform()
     atexit._run_exitfuncs()
     _flush()
     os._exit(code)  # networks and modules need not be taken apart first: the system is faster
+
+
+def perform() -> int:
+    """Run the command line on the arguments, streams and environment of `sys` and `os`.
+
+    Returns:
+        The exit code.
+    """
+    code = run(_app)
+    _flush()
+    return code
 
 
 def _app() -> None:

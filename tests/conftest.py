@@ -1,11 +1,10 @@
-"""What many tests need: the real data, the command as a process, a cache of one's own."""
+"""What many tests need: the real data, the command line, a cache of its own."""
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,14 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-Senet = Callable[..., "subprocess.CompletedProcess[str]"]
+from tests.comparisons import compared, pytest_addoption, pytest_configure
+from tests.environment import Done, Environment
+
+__all__ = ["compared", "pytest_addoption", "pytest_configure"]
+
+Senet = Callable[..., Done]
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the suite has a process for each processor
 
 # how long an example takes says how busy the machine is
 hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -21,6 +27,12 @@ hypothesis_settings.load_profile("untimed")
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as background jobs of a shell inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Have the collector pass over PyTorch and thousands of tests: it then takes milliseconds each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -44,32 +56,17 @@ def data() -> Path:
 
 @pytest.fixture
 def senet(tmp_path: Path) -> Senet:
-    """Run `senet` as a process of its own: `senet("predict", "a.jpg", stdin=b"", env={...}, cwd=...)`.
+    """Call `senet` in this process: `senet("predict", "a.jpg", stdin=b"", env={...}, cwd=...)`.
 
-    The result has text stdout and stderr (bytes that are no UTF-8 as surrogates) and the return code.
+    The result has text stdout and stderr (bytes that are not UTF-8 as surrogates) and the return code.
     """
+    return Environment(tmp_path).run
 
-    def run(
-        *arguments: object,
-        stdin: bytes | None = None,
-        env: dict[str, str] | None = None,
-        cwd: Path | None = None,
-        timeout: float = 120,
-    ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "senet_cli", *map(str, arguments)],
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            env=os.environ | (env or {}),
-            cwd=cwd or tmp_path,
-            timeout=timeout,
-            check=False,
-        )
-        out, err = (text.decode(errors="surrogateescape") for text in (done.stdout, done.stderr))
-        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
-    return run
+@pytest.fixture
+def senet_process(tmp_path: Path) -> Senet:
+    """As `senet`, as a process of its own: where that is what is tested."""
+    return Environment(tmp_path).run_process
 
 
 @pytest.fixture(scope="session")
@@ -77,11 +74,8 @@ def cifar_cache(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache that holds the two real SE-ResNet-32 networks, installed by the command itself."""
     cache = tmp_path_factory.mktemp("cifar") / "cache"
     names = ["seresnet32-cifar10", "seresnet32-cifar10.teacher"]
-    origin = data / "checkpoints"
-    subprocess.run(
-        [sys.executable, "-m", "senet_cli", "download", *names, "--from", str(origin)],
-        env=os.environ | {"SENET_CACHE": str(cache)},
-        check=True,
-        capture_output=True,
+    done = Environment(cache.parent, {"SENET_CACHE": str(cache)}).run(
+        "download", *names, "--from", data / "checkpoints"
     )
+    assert done.returncode == 0, done.stderr
     return cache

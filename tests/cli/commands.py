@@ -7,10 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
+
+from senet_cli.cli.app import app
+from tests.environment import Environment
 
 CUTMIX = "73487855365db1f92c2a0e46b0cc498c7f5e86343f40cc9b1bc3c41b8dfe86d4"
 
@@ -21,6 +26,25 @@ def script() -> str:
     if found is None:
         pytest.skip("the console script `senet` is not installed beside this Python")
     return found
+
+
+def every_command() -> dict[str, Any]:
+    """The words of each command and the command, from the app itself; groups of commands are commands too."""
+
+    def below(group: Any, words: str) -> Iterator[tuple[str, Any]]:
+        for name in group.commands:
+            command, whole = group.commands[name], f"{words} {name}".strip()
+            yield whole, command
+            if hasattr(command, "commands"):
+                yield from below(command, whole)
+
+    return dict(below(get_command(app), ""))
+
+
+def modules_of_commands() -> set[str]:
+    """Where the commands are written."""
+    commands = every_command().values()
+    return {command.callback.__module__ for command in commands if not hasattr(command, "commands")}
 
 
 # --- manifests of one's own ---------------------------------------------------------------------
@@ -59,9 +83,7 @@ def completions(line: str, **environment: str) -> list[str]:
     """What bash offers for the last word of `line`."""
     words = line.split(" ")
     asked = {"_SENET_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
-    done = subprocess.run(
-        [script()], env=os.environ | asked | environment, capture_output=True, text=True, check=False
-    )
+    done = Environment(Path.cwd(), asked | environment).run()
     assert done.returncode == 0
     assert done.stderr == ""
     return done.stdout.split()

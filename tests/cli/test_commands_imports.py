@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from senet_cli.catalogue.lookup import load_manifest
-from tests.cli.commands import imported
+from tests.cli.commands import imported, modules_of_commands
 
 COMPLETING = {"_SENET_COMPLETE": "complete_bash", "COMP_WORDS": "senet info sere", "COMP_CWORD": "2"}
 
@@ -37,8 +37,8 @@ print(*sorted(name for name in sys.modules if name.startswith("senet_cli.cli."))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.splitlines()[-1].split())
-    commands = {"benchmark", "cache", "catalogue", "convert", "download", "evaluate", "importing", "predict"}
-    assert loaded & {f"senet_cli.cli.{command}" for command in commands} == {"senet_cli.cli.predict"}
+    assert len(modules_of_commands()) > 8
+    assert loaded & modules_of_commands() == {"senet_cli.cli.predict"}
 
 
 def test_a_download_imports_no_torch(data: Path) -> None:

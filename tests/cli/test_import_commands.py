@@ -89,7 +89,7 @@ def test_it_predicts_as_the_file_does(senet: Senet, world: Path) -> None:
 def test_every_command_knows_it(senet: Senet, world: Path, arguments: str, shown: str) -> None:
     if arguments.startswith("warm"):
         pytest.importorskip("openvino", reason="openvino is not installed")
-    done = senet(*arguments.split(), env=environment(world), cwd=world, timeout=400)
+    done = senet(*arguments.split(), env=environment(world), cwd=world)
     assert done.returncode == 0, done.stderr
     assert shown in done.stdout, done.stdout
 

@@ -1,4 +1,4 @@
-"""Converted once, kept, checked, shared: `senet predict` with the OpenVINO engine, as a process."""
+"""Converted once, kept, checked, shared: `senet predict` with the OpenVINO engine."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import pytest
 from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.inference.engines import openvino
 from tests.conftest import Senet
+from tests.environment import Environment
 
 pytestmark = pytest.mark.skipif(not openvino.is_installed(), reason="OpenVINO is not installed")
 
@@ -74,13 +75,8 @@ def predict(senet: Senet, origin: Path) -> Callable[..., subprocess.CompletedPro
 def warm_cache(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache with the conversion."""
     cache = tmp_path_factory.mktemp("warm") / "cache"
-    done = subprocess.run(
-        [sys.executable, "-m", "senet_cli", "warm", NAME],
-        env=os.environ | {"SENET_MANIFEST": str(origin / "manifest.json"), "SENET_CACHE": str(cache)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {"SENET_MANIFEST": str(origin / "manifest.json"), "SENET_CACHE": str(cache)}
+    done = Environment(cache.parent, environment).run("warm", NAME)
     assert done.returncode == 0, done.stderr
     name, folder = done.stdout.rstrip("\n").split("\t")
     assert name == NAME

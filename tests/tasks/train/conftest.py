@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +12,8 @@ import pytest
 from PIL import Image
 
 from tests.conftest import Senet
+from tests.environment import Done, Environment
 
-Done = subprocess.CompletedProcess[str]
 FEW = ("--epochs", 6, "--batch-size", 16)
 
 TINY = {
@@ -79,7 +76,7 @@ def tiny(tmp_path: Path) -> Path:
 @pytest.fixture
 def train(senet: Senet, tiny: Path) -> Senet:
     def run(*arguments: object, env: dict[str, str] | None = None, **options: Any) -> Done:
-        own = {"SENET_MANIFEST": str(tiny), "OMP_NUM_THREADS": "1"} | (env or {})
+        own = {"SENET_MANIFEST": str(tiny)} | (env or {})
         return senet("train", *arguments, env=own, **options)
 
     return run
@@ -90,14 +87,8 @@ def learned(striped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run."""
     folder = tmp_path_factory.mktemp("learned")
     (folder / "tiny.json").write_text(json.dumps({"schema": 1, "architectures": {"tiny": TINY}}))
-    options = ["--arch", "tiny", *map(str, FEW), "-o", str(folder / "My Stripes")]
-    done = subprocess.run(
-        [sys.executable, "-m", "senet_cli", "train", str(striped), *options],
-        env=os.environ | {"SENET_MANIFEST": str(folder / "tiny.json"), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    here = Environment(folder, {"SENET_MANIFEST": str(folder / "tiny.json")})
+    done = here.run("train", striped, "--arch", "tiny", *FEW, "-o", folder / "My Stripes")
     assert done.returncode == 0, done.stderr
     assert "128 images of 2 classes, 48 held back" in done.stderr
     path, top1 = done.stdout.rstrip("\n").split("\t")
