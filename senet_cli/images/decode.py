@@ -12,7 +12,8 @@ Rules, each tested:
     palette      looked up
     alpha        laid over white; a PNG's transparent colour is compared at the depth of its samples
     size         more pixels than Pillow's decompression-bomb limit (178,956,970) are refused
-    metadata     a PNG that fails is tried once more without its ancillary chunks (but tRNS and eXIf)
+    metadata     a file that fails is tried once more without: a PNG without ancillary chunks (but tRNS, eXIf),
+                 a JPEG without the segments of applications (but EXIF's, Adobe's), an AVIF without EXIF
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ from PIL import (
 )
 
 from senet_cli.errors import ImageError
-from senet_cli.images import png, tiff
+from senet_cli.images import tiff
 from senet_cli.images.colours import to_rgb
+from senet_cli.images.metadata import without_metadata
 from senet_cli.images.orientation import ignoring_xmp, turn_for, turn_of
 from senet_cli.images.png import transparent_key
 
@@ -152,7 +154,7 @@ def _turned(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
 def _second_try(file: BinaryIO) -> Image.Image | None:
     """The image in a file that Pillow refuses although others open it; None: it is as damaged as it seems."""
     try:
-        if copy := png.without_ancillary(file):
+        if copy := without_metadata(file):
             return _decode(copy)
         with _as_image_errors():
             return _from_samples(file)

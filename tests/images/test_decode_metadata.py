@@ -1,4 +1,4 @@
-"""PNG files whose pixels are good and whose metadata are not: the picture, as browsers and OpenCV show it."""
+"""Files whose pixels are good and whose metadata are not: the picture, as browsers and OpenCV show it."""
 
 from __future__ import annotations
 
@@ -117,10 +117,48 @@ def test_a_chunk_between_those_of_the_pixels_is_not_metadata() -> None:
 
 
 def test_ordinary_files_are_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("senet_cli.images.png.without_ancillary", lambda file: pytest.fail("a second try"))
+    monkeypatch.setattr("senet_cli.images.decode.without_metadata", lambda file: pytest.fail("a second try"))
     assert decoded(PLAIN).tobytes() == colours().tobytes()
     with_text = PLAIN[:AFTER_HEADER] + chunk(b"tEXt", b"key\0value") + PLAIN[AFTER_HEADER:]
     assert decoded(with_text).tobytes() == colours().tobytes()
+
+
+def segment(marker: int, body: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+
+def test_a_jpeg_is_not_lost_for_its_metadata() -> None:
+    plain = encoded(colours(), "JPEG")
+    expected = decoded(plain)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turning = segment(0xE1, b"Exif\0\0" + exif.tobytes())
+    for damage in (
+        segment(0xE0, b"JFIF\0"),
+        segment(0xE0, b"JFIF\0\1"),
+        segment(0xEE, b"Adobe\0"),
+        segment(0xE2, b"MPF\0MM\0*\0\0\0\x08\0\x03"),
+        segment(0xE2, b"ICC_PROFILE\0\1"),
+        segment(0xED, b"Photoshop 3.0\x008BIM\4\4"),
+    ):
+        assert decoded(plain[:2] + damage + plain[2:]).tobytes() == expected.tobytes(), damage
+        turned = decoded(plain[:2] + damage + turning + plain[2:])
+        assert turned.tobytes() == expected.transpose(Image.Transpose.ROTATE_270).tobytes(), damage
+    cut = plain[: len(plain) // 2]
+    assert kind_of(cut[:2] + segment(0xE0, b"JFIF\0\1") + cut[2:]) in ("decode", "format")
+
+
+def test_an_avif_is_not_lost_for_its_exif() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010E] = "a description"
+    data = encoded(colours(), "AVIF", exif=exif, quality=100)
+    start = data.index(b"II*\0") if b"II*\0" in data else data.index(b"MM\0*")
+    broken = data[:start] + b"????" + data[start + 4 :]
+    with pytest.raises(Exception), Image.open(io.BytesIO(broken)) as opened:  # noqa: B017, PT011 - any
+        opened.load()
+    assert decoded(broken).tobytes() == decoded(data).tobytes()
+    assert decoded(broken).size == (8, 12)  # as `irot` says
 
 
 def test_files_that_were_refused(data: Path) -> None:
