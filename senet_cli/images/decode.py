@@ -2,14 +2,18 @@
 
 Rules, each tested:
     formats      only `FORMATS`; the first frame or page of an animated or multi-page file
-    orientation  the EXIF orientation is applied
-    16 bit       gray integers deeper than 8 bits are taken as 0..65535 and divided by 257; of 16-bit colours
-                 Pillow reads the upper byte
+    orientation  that of EXIF is applied (in a TIFF, tag 274; in an AVIF, `irot` and `imir`); XMP has no say
+    gray         integers deeper than 8 bits are scaled by the largest value of their depth, 2^bits - 1, and
+                 rounded; a TIFF says its BitsPerSample, others have 16, signed ones are taken as 0..65535
+    colours      of 16 bits Pillow reads the upper byte; other depths of a TIFF are scaled as gray is
     float        values are taken as 0..255 and clipped
+    WhiteIsZero  a TIFF's gray is inverted, whatever its depth
     CMYK, LAB    Pillow's conversion
     palette      looked up
-    alpha        laid over white
+    alpha        laid over white; a PNG's transparent colour is compared at the depth of its samples
     size         more pixels than Pillow's decompression-bomb limit (178,956,970) are refused
+    metadata     a file that fails is tried once more without: a PNG without ancillary chunks (but tRNS, eXIf),
+                 a JPEG without the segments of applications (but EXIF's, Adobe's), an AVIF without EXIF
 """
 
 from __future__ import annotations
@@ -18,9 +22,10 @@ import logging
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
-import numpy as np
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
@@ -35,6 +40,11 @@ from PIL import (
 )
 
 from senet_cli.errors import ImageError
+from senet_cli.images import tiff
+from senet_cli.images.colours import to_rgb
+from senet_cli.images.metadata import without_metadata
+from senet_cli.images.orientation import ignoring_xmp, turn_for, turn_of
+from senet_cli.images.png import transparent_key
 
 _PLUGINS = (
     JpegImagePlugin,
@@ -54,17 +64,6 @@ FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "DIB", "GIF", "TIFF", "PPM")
 _AVAILABLE = tuple(name for name in FORMATS if name in Image.OPEN)
 """Without those that this build of Pillow lacks."""
 
-_ORIENTATION = 0x0112
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What turns an image upright, by the value of the EXIF tag."""
 _BROKEN = (
     OSError,
     ValueError,
@@ -98,71 +97,94 @@ def decode(file: BinaryIO) -> Image.Image:
         ImageError: empty, of an unknown format, too large, or damaged.
     """
     try:
-        image = Image.open(file, formats=_AVAILABLE)
-    except UnidentifiedImageError as error:
-        raise _unidentified(file) from error
-    except Image.DecompressionBombError as error:
-        raise ImageError("too_large", str(error)) from error
-    except _BROKEN as error:
-        raise _broken(error) from error
-    with image:
-        return upright_rgb(image)
+        return _decode(file)
+    except ImageError as error:
+        if error.kind not in ("format", "decode"):
+            raise
+        image = _second_try(file)
+        if image is None:
+            raise
+        return image
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
-    """An opened image, turned upright and converted to RGB; the argument stays as it is.
+    """Convert an opened image to RGB and turn it upright; the argument stays as it is.
 
     Raises:
         ImageError: its data are damaged, or it is too large.
     """
+    return _turned(*_rgb_and_turn(image))
+
+
+def _decode(file: BinaryIO) -> Image.Image:
+    return _turned(*_read(file))  # what was decoded is gone before the result is turned: two copies at most
+
+
+def _read(file: BinaryIO) -> _Pixels:
+    """The image in a file in mode RGB, and what turns it upright."""
     try:
-        image.load()
-        return _to_rgb(_upright(image))
+        with _as_image_errors():
+            image = Image.open(file, formats=_AVAILABLE)
+    except UnidentifiedImageError as error:
+        raise _unidentified(file) from error
+    with image:
+        return _rgb_and_turn(image)
+
+
+_Pixels = tuple[Image.Image, Image.Transpose | None]
+
+
+def _rgb_and_turn(image: Image.Image) -> _Pixels:
+    with _as_image_errors():
+        key = transparent_key(image)
+        with ignoring_xmp(image):
+            image.load()
+        try:
+            turn = turn_of(image)
+        except _BROKEN:  # unreadable EXIF is not a reason to lose an image
+            turn = None
+        return to_rgb(image, key), turn
+
+
+def _turned(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
+    with _as_image_errors():
+        return image if turn is None else image.transpose(turn)
+
+
+def _second_try(file: BinaryIO) -> Image.Image | None:
+    """The image in a file that Pillow refuses although others open it; None: it is as damaged as it seems."""
+    try:
+        if copy := without_metadata(file):
+            return _decode(copy)
+        with _as_image_errors():
+            return _from_samples(file)
+    except ImageError as error:
+        if error.kind == "too_large":
+            raise
+        return None
+
+
+def _from_samples(file: BinaryIO) -> Image.Image | None:
+    found = tiff.find_samples(file)
+    if found is None:
+        return None
+    result = Image.new("RGB", found.size)
+    for top, rows in tiff.read_8_bits(file, found):
+        result.paste(Image.fromarray(rows).convert("RGB"), (0, top))
+    return _turned(result, turn_for(found.orientation))
+
+
+@contextmanager
+def _as_image_errors() -> Iterator[None]:
+    """Make whatever Pillow's plugins raise an `ImageError`; only that a format is unknown goes through."""
+    try:
+        yield
+    except (ImageError, UnidentifiedImageError):
+        raise
     except Image.DecompressionBombError as error:
         raise ImageError("too_large", str(error)) from error
     except _BROKEN as error:
         raise _broken(error) from error
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """The image as its EXIF orientation wants it; unreadable EXIF is no reason to lose an image.
-
-    Pillow's own `exif_transpose` also writes the EXIF anew, and fails where any other tag is odd.
-    """
-    try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-    except _BROKEN:
-        return image
-    return image if turn is None else image.transpose(turn)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode to RGB by the rules at the top of this module."""
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    if image.mode.startswith("I"):
-        return _from_deep_integers(image)
-    if image.mode == "F":
-        values = np.nan_to_num(np.asarray(image), nan=0.0)
-        return Image.fromarray(values.clip(0, 255).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        return _over_white(image)
-    return image.convert("RGB")
-
-
-def _from_deep_integers(image: Image.Image) -> Image.Image:
-    values = np.asarray(image).astype(np.int64)
-    gray = ((values.clip(0, 65535) + 128) // 257).astype(np.uint8)
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        gray[values == transparent] = 255
-    return Image.fromarray(gray).convert("RGB")
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    rgba = image.convert("RGBA")
-    white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-    return Image.alpha_composite(white, rgba).convert("RGB")
 
 
 def _unidentified(file: BinaryIO) -> ImageError:

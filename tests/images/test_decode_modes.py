@@ -193,6 +193,80 @@ def test_palette_with_alpha() -> None:
     assert rgb(encoded(image, "TIFF"))[0].tolist() == expected
 
 
+def test_a_transparent_gray_is_compared_at_the_depth_of_the_samples() -> None:
+    """PNG 1.2, section 4.2.1.1, and 2.3: small samples are packed, the first in the high bits."""
+    for bits in (1, 2, 4, 8):
+        top = 2**bits - 1
+        samples = [*range(min(top, 15) + 1), top]
+        packed = "".join(f"{sample:0{bits}b}" for sample in samples)
+        packed += "0" * (-len(packed) % 8)
+        row = b"\0" + int(packed, 2).to_bytes(len(packed) // 8, "big")
+        for key in set(samples):
+            result = rgb(png((len(samples), 1), bits, 0, row, chunk(b"tRNS", struct.pack(">H", key))))[0]
+            expected = [255 if sample == key else sample * 255 // top for sample in samples]
+            assert result.tolist() == gray(expected), (bits, key)
+
+
+def test_a_transparent_colour_of_16_bits_is_compared_with_all_of_them() -> None:
+    key = (0x1234, 0x5678, 0x9ABC)
+    near = [(0x1235, 0x5678, 0x9ABC), (0x1234, 0x5679, 0x9ABC), (0x1234, 0x5678, 0x9ABD), (0x3412, *key[1:])]
+    others = [(0x12, 0x56, 0x9A), (0, 0, 0), (65535, 65535, 65535)]
+    pixels = [key, *near, *others, key]
+    row = b"\0" + b"".join(struct.pack(">3H", *pixel) for pixel in pixels)
+    data = png((len(pixels), 1), 16, 2, row, chunk(b"tRNS", struct.pack(">3H", *key)))
+    upper = [[value >> 8 for value in pixel] for pixel in (*near, *others)]
+    assert rgb(data)[0].tolist() == [[255] * 3, *upper, [255] * 3]
+    with Image.open(io.BytesIO(data)) as opened:
+        assert np.asarray(upright_rgb(opened)).tolist() == rgb(data).tolist()
+
+
+def test_only_the_low_bits_of_a_transparent_colour_count() -> None:
+    """PNG 1.2, section 4.2.1.1: of depths below 16 the least significant bits are used."""
+    data = png((3, 1), 8, 2, bytes([0, *[10, 20, 30], *[10, 20, 31], *[0, 0, 0]]))
+    with_key = png(
+        (3, 1), 8, 2, bytes([0, *[10, 20, 30], *[10, 20, 31], *[0, 0, 0]]), chunk(b"tRNS", b"\1\12\1\24\1\36")
+    )
+    assert rgb(with_key)[0].tolist() == [[255] * 3, *rgb(data)[0].tolist()[1:]]
+    two_bits = png((4, 1), 2, 0, bytes([0, 0b00011011]), chunk(b"tRNS", struct.pack(">H", 0x42)))
+    assert rgb(two_bits)[0].tolist() == gray([0, 85, 255, 255])
+
+
+def test_an_interlaced_png_with_a_transparent_colour() -> None:
+    """Adam7 of 8 x 8 pixels: what the passes hold is in PNG 1.2, section 2.6."""
+    starts = [
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    ]
+    samples = np.arange(64).reshape(8, 8) % 4
+    deep = np.stack([np.full((8, 8), 0x1200), 0x3400 + samples, np.full((8, 8), 0x5600)], -1).astype(">u2")
+    for bits, colour, key in (
+        (2, 0, struct.pack(">H", 1)),
+        (16, 2, struct.pack(">3H", 0x1200, 0x3401, 0x5600)),
+    ):
+        rows = b""
+        for left, top, across, down in starts:
+            for row in range(top, 8, down):
+                if colour == 2:
+                    rows += b"\0" + deep[row, left::across].tobytes()
+                else:
+                    text = "".join(f"{sample:02b}" for sample in samples[row, left::across])
+                    text += "0" * (-len(text) % 8)
+                    rows += b"\0" + int(text, 2).to_bytes(len(text) // 8, "big")
+        plain = png((8, 8), bits, colour, rows, chunk(b"tRNS", key))
+        header = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, bits, colour, 0, 0, 1))
+        result = rgb(plain[:8] + header + plain[8 + len(header) :])
+        assert ((result == 255).all(axis=-1) == ((samples == 1) | ((samples == 3) & (bits == 2)))).all()
+        if bits == 2:
+            assert (result[samples == 2] == 170).all()
+        else:
+            assert (result[samples != 1] == [0x12, 0x34, 0x56]).all()
+
+
 def test_rgb_png_with_a_transparent_colour() -> None:
     row = bytes([0, 10, 20, 30, 10, 20, 31, 200, 100, 50])
     data = png((3, 1), 8, 2, row, chunk(b"tRNS", struct.pack(">HHH", 10, 20, 30)))

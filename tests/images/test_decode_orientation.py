@@ -1,15 +1,18 @@
-"""Images are turned as their EXIF says, whatever else it holds, and an opened image is not changed."""
+"""Images are turned as their EXIF says, whatever else they hold, and an opened image is not changed."""
 
 from __future__ import annotations
 
 import io
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 from senet_cli.images.coerce import as_rgb
 from senet_cli.images.decode import decode, upright_rgb
-from tests.images.pictures import colours, decoded, encoded, rgb
+from tests.images.pictures import chunk, colours, decoded, encoded, rgb
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -118,3 +121,81 @@ def test_an_odd_tag_does_not_keep_an_image_from_being_turned(tag: bytes) -> None
     assert file.getvalue().count(number) == 1
     odd = file.getvalue().replace(number, text)
     assert decode(io.BytesIO(odd)).size == (20, 40)
+
+
+# --- XMP ----------------------------------------------------------------------------------------
+
+XMP_6 = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+    b"</rdf:RDF></x:xmpmeta>"
+)
+WITH_XMP = ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"]
+
+
+def with_xmp(format_name: str, orientation: int | None) -> bytes:
+    """XMP that says 6, and EXIF that says something else, says nothing (0) or is not there (None)."""
+    exif = Image.Exif()
+    if orientation == 0:
+        exif[0x010E] = "a description"
+    elif orientation is not None:
+        exif[0x0112] = orientation
+    options: dict[str, Any] = {} if orientation is None else {"exif": exif}
+    if format_name in ("WEBP", "AVIF"):
+        options |= {"lossless": True} if format_name == "WEBP" else {"quality": 100, "subsampling": "4:4:4"}
+    if format_name != "PNG":
+        if format_name == "TIFF":
+            options["tiffinfo"] = {700: XMP_6, **({274: orientation} if orientation else {})}
+            options.pop("exif", None)
+        else:
+            options["xmp"] = XMP_6
+        return encoded(colours(64, 32), format_name, **options)
+    data = encoded(colours(64, 32), format_name, **options)
+    text = chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP_6)
+    return data[:33] + text + data[33:]
+
+
+@pytest.mark.parametrize("orientation", [None, 0, *range(1, 9)])
+@pytest.mark.parametrize("format_name", WITH_XMP)
+def test_xmp_does_not_turn_an_image(format_name: str, orientation: int | None) -> None:
+    data = with_xmp(format_name, orientation)
+    assert b"tiff:Orientation" in data
+    expected = upright(colours(64, 32), orientation or 1)
+    result = decoded(data)
+    assert result.size == expected.size
+    difference = np.abs(np.asarray(result).astype(int) - np.asarray(expected))
+    assert np.median(difference) <= 3  # a lossy format's; turned wrongly it is 100 and more
+
+
+@pytest.mark.parametrize("orientation", [None, 1, 8])
+@pytest.mark.parametrize("format_name", WITH_XMP)
+def test_xmp_does_not_turn_an_opened_image(format_name: str, orientation: int | None) -> None:
+    data = with_xmp(format_name, orientation)
+    for asked_before in (False, True):
+        with Image.open(io.BytesIO(data)) as opened:
+            if asked_before:
+                opened.getexif()
+            keys = {"xmp", "XML:com.adobe.xmp"} & set(opened.info)
+            assert upright_rgb(opened).tobytes() == decoded(data).tobytes()
+            assert keys <= set(opened.info)
+
+
+def test_xmp_behind_the_pixels_of_a_png_does_not_turn_it() -> None:
+    data = encoded(colours(), "PNG")
+    text = chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP_6)
+    assert decoded(data[:-12] + text + data[-12:]).tobytes() == colours().tobytes()
+
+
+def test_imagemagicks_exif_in_the_text_of_a_png_counts_beside_xmp() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    profile = b"\nexif\n%8d\n" % len(exif.tobytes()) + exif.tobytes().hex().encode() + b"\n"
+    data = encoded(colours(), "PNG")
+    for xmp in (b"", chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP_6)):
+        both = data[:33] + chunk(b"tEXt", b"Raw profile type exif\0" + profile) + xmp + data[33:]
+        assert decoded(both).tobytes() == upright(colours(), 8).tobytes()
+
+
+def test_files_that_xmp_turned(data: Path) -> None:
+    for name in ("xmp6.jpg", "xmp6.webp", "exif1_xmp6.jpg"):
+        assert decoded((data / "trial" / name).read_bytes()).size == (64, 32), name

@@ -17,6 +17,14 @@ import pytest
 
 from senet_cli.images.decode import FORMATS
 
+READ_ALL_THE_SAME = {
+    "exif_broken__pillow__chunk_no_fctl.png": "its first frame is good, the animation is not",
+    "unidentified__image-rs_image-png__issue#430.png": "a profile is damaged",
+    "unidentified__pillow__hopper_unknown_pixel_mode.tif": "colours of 32 bits",
+    "unidentified__pillow__unknown_compression_method.png": "a profile of unknown compression",
+}
+"""What Pillow alone does not read."""
+
 MODEL = "seresnet32-cifar10"
 CLASSES = 10
 
@@ -48,6 +56,8 @@ def expected(row: Row) -> str:
     """The kind of failure, or nothing for an image; the manifest tells what Pillow made of the file."""
     if row["bytes"] == "0":
         return "empty"
+    if row["file"] in READ_ALL_THE_SAME:
+        return ""
     known = row["format"] in (*FORMATS, "MPO") or (not row["format"] and not row["file"].endswith(".ico"))
     if not known or row["open"].startswith("UnidentifiedImageError"):
         return "format"
@@ -121,9 +131,9 @@ def test_what_can_be_loaded_is_classified_and_the_rest_has_its_kind(
 ) -> None:
     kinds = [row["expected"] for row in listed]
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {
-        "": 93,
-        "decode": 25,
-        "format": 25,
+        "": 97,
+        "decode": 24,
+        "format": 22,
         "too_large": 5,
         "empty": 2,
     }
@@ -138,9 +148,9 @@ def test_what_can_be_loaded_is_classified_and_the_rest_has_its_kind(
 @pytest.mark.parametrize("style", STYLES)
 def test_nothing_but_our_own_words_on_standard_error(runs: Runs, style: str) -> None:
     lines = runs.done[style].stderr.decode().splitlines()
-    own = re.compile(r"note: \d+ images done, .*|57 of 150 images could not be classified")
+    own = re.compile(r"note: \d+ images done, .*|53 of 150 images could not be classified")
     assert [line for line in lines if not own.fullmatch(line)] == []
-    assert lines[-1] == "57 of 150 images could not be classified"
+    assert lines[-1] == "53 of 150 images could not be classified"
 
 
 def test_the_same_scores_whatever_the_batches_and_threads(runs: Runs) -> None:
@@ -165,4 +175,4 @@ def test_the_records_have_exactly_the_published_keys(runs: Runs) -> None:
 def test_csv_has_its_header_and_line_ends(runs: Runs) -> None:
     raw = runs.done["csv"].stdout
     assert raw.startswith(b"path,rank,label,score,id,index,error\r\n")
-    assert raw.count(b"\r\n") == raw.count(b"\n") == 1 + 93 * CLASSES + 57
+    assert raw.count(b"\r\n") == raw.count(b"\n") == 1 + 97 * CLASSES + 53
