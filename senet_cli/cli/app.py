@@ -25,13 +25,13 @@ _COMMANDS = {
     "evaluate": _Place("evaluate", "evaluate"),
     "train": _Place("train", "train"),
     "download": _Place("download", "download", None),
-    "list": _Place("catalogue", "list_", "LIST_EPILOG"),
-    "info": _Place("catalogue", "info", None),
+    "list": _Place("list_models", "list_", "LIST_EPILOG"),
+    "info": _Place("list_models", "info", None),
     "verify": _Place("verify", "verify", None),
     "warm": _Place("warm", "warm"),
     "benchmark": _Place("benchmark", "benchmark"),
-    "import": _Place("importing", "import_"),
-    "convert": _Place("convert", "convert"),
+    "import": _Place("import_weights", "import_"),
+    "convert": _Place("export", "convert"),
 }
 
 
