@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from senet_cli.inference.classifier import Classifier, Model
     from senet_cli.inference.runtime import Runtime
     from senet_cli.settings import Settings
+    from senet_cli.weights.taken import Taken
 
 
 def load_classifier(
@@ -25,6 +26,22 @@ def load_classifier(
         return Classifier.from_model(model, runtime, settings, lambda text: note(text, quiet=not verbose))
     finally:
         pillow.join()
+
+
+def tell_taken(taken: Taken | None, key: str | None, *, shown: bool, quiet: bool) -> None:
+    """Say which of a file's weights are used, always where there were several sets.
+
+    Args:
+        taken: what was; None: there was no choice.
+        key: what was asked for.
+        shown: True to say it in any case.
+        quiet: True to say nothing.
+    """
+    if taken is None or not (shown or taken.chosen):
+        return
+    other = "; --weights-key takes another" if taken.chosen and key is None else ""
+    if words := taken.in_words():
+        note(f"{words}{other}", quiet=quiet)
 
 
 def _prepare_decoders() -> None:

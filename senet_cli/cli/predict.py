@@ -18,7 +18,7 @@ from senet_cli.catalogue.traits import preprocess_in_words
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code, note, say
 from senet_cli.cli.download_progress import DownloadNotices
-from senet_cli.cli.loading import load_classifier
+from senet_cli.cli.loading import load_classifier, tell_taken
 from senet_cli.cli.results import ResultRun
 from senet_cli.errors import NothingToClassifyError, UsageError
 from senet_cli.images.sources import Source, SourceRequest
@@ -111,6 +111,7 @@ def predict(
     arch: Annotated[
         str | None, opt.architecture_option("Their architecture, see `senet list --architectures`.")
     ] = None,
+    weights_key: opt.WeightsKeyOption = None,
     image_size: opt.ImageSizeOption = None,
     recipe: opt.RecipeOption = "default",
     manifest: opt.ManifestOption = None,
@@ -126,7 +127,7 @@ def predict(
     if quiet and verbose:
         raise UsageError("`-q` and `-v` contradict each other", "Give one of them.")
     check_device(device)
-    chosen = _ModelChoice(model, weights, arch, strict, opt.input_size(image_size, recipe))
+    chosen = _ModelChoice(model, weights, arch, weights_key, strict, opt.input_size(image_size, recipe))
     chosen.check()
     batch, threads = opt.auto_or_count(batch_size), opt.decoding_threads(jobs)
     request = SourceRequest(tuple(source or ()), from_file, null, recursive)
@@ -141,6 +142,7 @@ def predict(
     runtime = resolve_runtime(engine, device, precision, latency=request.single)
     found = chosen.find(settings, DownloadNotices(quiet=quiet), runtime)
     classifier = load_classifier(found, runtime, settings, verbose=verbose)
+    tell_taken(classifier.taken, weights_key, shown=verbose, quiet=quiet)
 
     from senet_cli.inference.pipeline import (  # after Pillow, which it imports, was imported
         RunOptions,
@@ -176,6 +178,7 @@ class _ModelChoice:
     name: str | None
     weights: Path | None
     arch: str | None
+    weights_key: str | None
     strict: bool
     size: InputSize
 
@@ -185,7 +188,7 @@ class _ModelChoice:
 
         if self.weights is not None and self.arch is not None:
             manifest = load_manifest(settings.manifest, settings.models)
-            return own_model(self.weights, self.arch, manifest, self.size)
+            return own_model(self.weights, self.arch, manifest, self.size, self.weights_key)
         if name := self.name or settings.model:
             return find_model(name, settings, notices, runtime=runtime, size=self.size)
         if self.strict or self.size != USUAL_SIZE:  # a size for the one would be nonsense for the other
@@ -201,6 +204,8 @@ class _ModelChoice:
                 "`--weights FILE` and `--arch KEY` go together",
                 "`senet list --architectures` shows the keys.",
             )
+        if self.weights_key is not None and self.weights is None:
+            raise UsageError("`--weights-key` chooses in a file of weights", "Give `--weights FILE` too.")
         if self.weights is not None and self.name is not None:
             raise UsageError("`-m` and `--weights` are two models", "Give one of them.")
 

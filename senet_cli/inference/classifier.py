@@ -56,6 +56,7 @@ class Model:
         labels: names of the classes; for weights of one's own only a guess, which their number may refute.
         metric: the accuracy that is published for `preprocess`, if there is one.
         conversion: what runs instead of the file at `path`, where it was found.
+        key: which set of weights of the file, for weights of your own; None: the preferred one.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Model:
     labels: LabelSet
     metric: Metric | None = None
     conversion: Converted | None = None
+    key: str | None = None
 
     @property
     def weights(self) -> Weights:
@@ -79,6 +81,7 @@ class Model:
             spec=self.architecture.spec,
             preprocess=self.preprocess,
             conversion=self.conversion,
+            key=self.key,
         )
 
 
@@ -144,7 +147,7 @@ class Classifier:
     def _load(self, model: Model, runtime: Runtime, settings: Settings, tell: Tell) -> None:
         self.name = model.name
         self.preprocess = model.preprocess
-        self.engine, classes = start_engine(model.weights, runtime, settings, tell)
+        self.engine, classes, self.taken = start_engine(model.weights, runtime, settings, tell)
         self.spec = model.architecture.spec.with_classes(classes)
         self.labels = _labels(model, classes)
         work = self.spec.multiply_adds(model.preprocess.crop)
@@ -350,6 +353,7 @@ def own_model(
     key: str,
     manifest: Manifest,
     size: InputSize = USUAL_SIZE,
+    weights_key: str | None = None,
 ) -> Model:
     """Weights of one's own, with the usual preprocessing and labels of their architecture.
 
@@ -363,6 +367,10 @@ def own_model(
     """
     architecture = manifest.architecture(key)
     preprocess = size.of_architecture(architecture)
+    if path.is_dir():
+        from senet_cli.weights.formats import check_folder
+
+        check_folder(path)
     sha256 = digest_of(path)
     owners = manifest.published_as(sha256)
     if owners and all(owner.architecture.key != key for owner in owners):
@@ -379,6 +387,7 @@ def own_model(
         architecture=architecture,
         preprocess=with_caffe_numbers(preprocess) if holds_caffemodel(path) else preprocess,
         labels=manifest.labels_of(architecture),
+        key=weights_key,
     )
 
 

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from senet_cli.catalogue.entries import Preprocess
 from senet_cli.errors import DeviceError, DiskError
@@ -29,6 +29,7 @@ from senet_cli.settings import Settings
 from senet_cli.specs import Spec
 from senet_cli.store.conversions import Converted, ConvertedStore, Facts
 from senet_cli.weights.layouts import find_layout
+from senet_cli.weights.taken import Taken
 
 if TYPE_CHECKING:
     from senet_cli.nets.network import SENetwork
@@ -50,6 +51,7 @@ class Weights:
         spec: the exact structure.
         preprocess: for crop, mean and std.
         conversion: that of the file, where it was found already.
+        key: which set of weights of the file, where its layout is recognised; None: the preferred one.
     """
 
     name: str
@@ -59,6 +61,21 @@ class Weights:
     spec: Spec
     preprocess: Preprocess
     conversion: Converted | None = None
+    key: str | None = None
+
+
+class Started(NamedTuple):
+    """A network that is ready.
+
+    Args:
+        engine: what runs it.
+        classes: number of them.
+        taken: what was taken of a file whose layout is recognised; None for others.
+    """
+
+    engine: Engine
+    classes: int
+    taken: Taken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +143,8 @@ def processors() -> int:
 # --- starting -----------------------------------------------------------------------------------
 
 
-def start_engine(weights: Weights, runtime: Runtime, settings: Settings, tell: Tell) -> tuple[Engine, int]:
-    """An engine that runs these weights, and the number of its classes.
+def start_engine(weights: Weights, runtime: Runtime, settings: Settings, tell: Tell) -> Started:
+    """An engine that runs these weights, the number of its classes, and what was taken of the file.
 
     Raises:
         CheckpointError: the file does not fit the structure.
@@ -137,7 +154,7 @@ def start_engine(weights: Weights, runtime: Runtime, settings: Settings, tell: T
     if runtime.engine == "torch":
         from senet_cli.inference.engines.torch import TorchEngine
 
-        network = load_weights(weights)
+        network, taken = _load(weights)
         engine = TorchEngine(
             network,
             weights.preprocess,
@@ -146,7 +163,7 @@ def start_engine(weights: Weights, runtime: Runtime, settings: Settings, tell: T
             processors=runtime.processors,
             latency=runtime.latency,
         )
-        return engine, network.spec.classes
+        return Started(engine, network.spec.classes, taken)
     return _start_openvino(weights, runtime, settings, tell)
 
 
@@ -174,7 +191,7 @@ def convert(weights: Weights, settings: Settings, tell: Tell) -> Converted:
         return store.put(facts, lambda folder: _convert_into(folder, weights))
 
 
-def _start_openvino(weights: Weights, runtime: Runtime, settings: Settings, tell: Tell) -> tuple[Engine, int]:
+def _start_openvino(weights: Weights, runtime: Runtime, settings: Settings, tell: Tell) -> Started:
     with contextlib.ExitStack() as stack:
         try:
             converted = convert(weights, settings, tell)
@@ -191,15 +208,16 @@ def _start_openvino(weights: Weights, runtime: Runtime, settings: Settings, tell
             streams=1 if runtime.latency else runtime.processors,
             threads=runtime.processors,
         )
-    return engine, converted.notes["classes"]
+    taken = converted.notes.get("taken")
+    return Started(engine, converted.notes["classes"], Taken.from_notes(taken) if taken else None)
 
 
-def _convert_into(folder: Path, weights: Weights) -> dict[str, int]:
+def _convert_into(folder: Path, weights: Weights) -> dict[str, Any]:
     from senet_cli.inference.engines import openvino_convert
 
-    network = load_weights(weights)
+    network, taken = _load(weights)
     openvino_convert.save(openvino_convert.convert(network, weights.preprocess), folder)
-    return {"classes": network.spec.classes}
+    return {"classes": network.spec.classes} | ({"taken": taken.as_notes()} if taken else {})
 
 
 def _conversion_facts(weights: Weights) -> Facts:
@@ -208,7 +226,7 @@ def _conversion_facts(weights: Weights) -> Facts:
     return {
         "weights": weights.sha256,
         "structure": hashlib.sha256(repr(weights.spec).encode()).hexdigest(),
-        "layout": weights.layout or "recognised",
+        "layout": weights.layout or f"recognised, {weights.key or 'the preferred set'}",
         "input": f"{numbers.crop} {numbers.mean} {numbers.std}",
         "engine": f"openvino {openvino.import_openvino().__version__}",
         "converter": openvino.CONVERTER,
@@ -223,12 +241,16 @@ def load_weights(weights: Weights) -> SENetwork:
         CheckpointError: the file does not fit the structure.
         DiskError: the file cannot be read.
     """
-    from senet_cli.weights.read import load_network, load_own_network
+    return _load(weights)[0]
+
+
+def _load(weights: Weights) -> tuple[SENetwork, Taken | None]:
+    from senet_cli.weights.read import load_network, load_own
 
     path = _file(weights)
     if weights.layout is None:
-        return load_own_network(path, weights.spec)
-    return load_network(path, weights.spec, find_layout(weights.layout))
+        return load_own(path, weights.spec, weights.key)
+    return load_network(path, weights.spec, find_layout(weights.layout)), None
 
 
 def _file(weights: Weights) -> Path:

@@ -23,6 +23,7 @@ from senet_cli.store.files import digest_of
 from senet_cli.store.model_folders import ImportedModels
 from senet_cli.weights.caffe import with_caffe_numbers
 from senet_cli.weights.layouts import SENET, CaffeLayout, KeyLayout, find_layout
+from senet_cli.weights.taken import Taken
 
 if TYPE_CHECKING:
     from senet_cli.weights.identify import Fit
@@ -41,6 +42,7 @@ class ImportRequest:
         preprocess_from: a model whose preprocessing is taken over; None: what is usual for the architecture.
         image_size: side of the crop in pixels; the resized edge keeps its proportion to it.
         force: True to replace an imported model, or to stand before a published one, of this name.
+        weights_key: which set of weights of the file; None: the preferred one, see `weights.unwrap`.
     """
 
     origin: Path
@@ -50,6 +52,7 @@ class ImportRequest:
     preprocess_from: str | None = None
     image_size: int | None = None
     force: bool = False
+    weights_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,14 @@ class Imported:
         labels: names of its classes.
         layout: whose key names the file used.
         folder: where it is kept.
+        taken: which of the file's weights; None for a run.
     """
 
     checkpoint: Checkpoint
     labels: LabelSet
     layout: str
     folder: Path
+    taken: Taken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class _Found:
         metrics: accuracies that were measured.
         licence: what is known of it.
         source: where it came from, in words.
+        taken: which of the file's weights; None for a run.
     """
 
     architecture: Architecture
@@ -92,6 +98,7 @@ class _Found:
     metrics: tuple[Metric, ...]
     licence: Licence
     source: str
+    taken: Taken | None = None
 
 
 def import_model(request: ImportRequest, settings: Settings, tell: Callable[[str], None]) -> Imported:
@@ -131,7 +138,7 @@ def import_model(request: ImportRequest, settings: Settings, tell: Callable[[str
             raise _taken(request.name)
         own = None if is_packaged(labels.name) else labels
         folder = models.put(checkpoint, own, found.weights)
-    return Imported(checkpoint, labels, found.layout, folder)
+    return Imported(checkpoint, labels, found.layout, folder, found.taken)
 
 
 def remove_model(name: str, settings: Settings, tell: Callable[[str], None]) -> int:
@@ -210,12 +217,17 @@ def _from_run(request: ImportRequest, settings: Settings) -> _Found:
 
     run = request.origin
     if not (run / RUN_FILE).is_file():
+        from senet_cli.weights.formats import check_folder
+
+        check_folder(run)
         raise UsageError(
             f"the folder `{run}` holds no `{RUN_FILE}`, so it is no finished run of `senet train`",
             "Give the file of weights.",
         )
     if request.architecture is not None:
         raise UsageError("the run says which architecture it is", "Leave --arch out.")
+    if request.weights_key is not None:
+        raise UsageError("a run holds one set of weights", "Leave --weights-key out.")
     checkpoint, manifest = find_checkpoint(os.path.join(run, ""), settings.manifest)  # noqa: PTH118 - a path, never a name
     installed = Cache.from_settings(settings).find(checkpoint)
     if installed is None:
@@ -240,10 +252,11 @@ def _from_file(request: ImportRequest, manifest: Manifest) -> _Found:
     _refuse_published(path, sha256, manifest)
     from senet_cli.nets.network import network_from_state
     from senet_cli.weights.identify import fit_of, fitting
-    from senet_cli.weights.read import read_tensors, to_our_keys
+    from senet_cli.weights.read import read_weights, to_our_keys
     from senet_cli.weights.write import checkpoint_bytes
 
-    tensors = read_tensors(path)
+    weights = read_weights(path, request.weights_key)
+    tensors, taken = weights.tensors, weights.taken
     if request.architecture is not None:
         fit = fit_of(tensors, manifest.architecture(request.architecture), path)
     else:
@@ -251,6 +264,7 @@ def _from_file(request: ImportRequest, manifest: Manifest) -> _Found:
     architecture = fit.architecture
     state = to_our_keys(tensors, architecture.spec, fit.layout, path)
     network = network_from_state(architecture.spec, state)
+    of_it = f" (`{_utf8(taken.key)}`)" if taken.chosen else ""
     return _Found(
         architecture=architecture,
         layout=fit.layout.name,
@@ -259,7 +273,8 @@ def _from_file(request: ImportRequest, manifest: Manifest) -> _Found:
         labels=_usual_labels(architecture, manifest),
         metrics=(),
         licence=Licence("your own", "as those of the file's makers allow"),
-        source=f"`{_utf8(path.name)}` in the layout of {fit.layout.name}, SHA-256 {sha256}",
+        source=f"`{_utf8(path.name)}`{of_it} in the layout of {fit.layout.name}, SHA-256 {sha256}",
+        taken=taken,
     )
 
 
