@@ -23,7 +23,7 @@ from tests.tasks.import_weights.worlds import files_of, imported, weights_file
 
 KILLED = """
 import os, sys
-from senet_cli.store import models
+from senet_cli.store import model_folders as models
 write, left = models.write_atomically, [int(sys.argv[1])]
 def stopping(*arguments, **options):
     if not left[0]:
@@ -31,7 +31,7 @@ def stopping(*arguments, **options):
     left[0] -= 1
     write(*arguments, **options)
 models.write_atomically = stopping
-from senet_cli.importing import ImportRequest, import_model
+from senet_cli.tasks.import_weights import ImportRequest, import_model
 from senet_cli.settings import Settings
 from pathlib import Path
 import_model(ImportRequest(Path(sys.argv[2]), "mine", force=True), Settings.from_environment(), print)
