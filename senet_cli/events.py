@@ -115,6 +115,21 @@ class ConversionNotKept:
 
 
 @dataclass(frozen=True, slots=True)
+class WeightsTaken:
+    """Which weights of a user's file are used.
+
+    Args:
+        words: one sentence without a final stop.
+        several: True if the file holds several sets of weights.
+        asked: True if the user chose the set.
+    """
+
+    words: str
+    several: bool
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ModelReady:
     """A model is loaded.
 
@@ -242,6 +257,7 @@ Event = (
     | BundledModelUsed
     | ConversionStarted
     | ConversionNotKept
+    | WeightsTaken
     | ModelReady
     | ModelKept
     | ImagesDone

@@ -59,6 +59,7 @@ def import_(
             show_default="what is usual for the architecture",
         ),
     ] = None,
+    weights_key: opt.WeightsKeyOption = None,
     image_size: Annotated[
         int | None,
         opt.image_size_option(
@@ -87,7 +88,7 @@ def import_(
     touches. Prints the name and that folder, separated by a tab.
     """
     settings = opt.settings(manifest)
-    others = (origin, name, arch, labels, preprocess_from, image_size, force or None)
+    others = (origin, name, arch, labels, preprocess_from, image_size, weights_key, force or None)
     if remove is not None:
         if any(option is not None for option in others):
             raise UsageError("`--remove NAME` only removes", "Give it alone.")
@@ -103,8 +104,8 @@ def import_(
         )
     from senet_cli.tasks.import_weights import ImportRequest, import_model
 
-    request = ImportRequest(origin, name, arch, labels, preprocess_from, image_size, force)
-    with open_output(None) as out, ConsoleReporter(quiet=quiet) as reporter:
+    request = ImportRequest(origin, name, arch, labels, preprocess_from, image_size, force, weights_key)
+    with open_output(None) as out, ConsoleReporter(quiet=quiet, details=True) as reporter:
         imported = import_model(request, settings, reporter)
         _tell(imported, given=labels is not None, quiet=quiet)
         out.write(f"{imported.checkpoint.name}\t{imported.folder}\n")

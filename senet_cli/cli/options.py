@@ -127,6 +127,17 @@ def architecture_option(text: str) -> Any:
     return typer.Option(metavar="KEY", autocompletion=complete_architecture, help=text, show_default=False)
 
 
+WeightsKeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--weights-key",
+        metavar="KEY",
+        help="Which weights, where the file holds several sets, such as state_dict.",
+        show_default="the averaged ones (EMA), where there are some",
+    ),
+]
+
+
 def image_size_option(text: str, default: str) -> Any:
     """`--image-size`, with what it does in this command."""
     return typer.Option("--image-size", min=1, max=MAX_SIZE, metavar="N", show_default=default, help=text)

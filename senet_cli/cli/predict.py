@@ -104,6 +104,7 @@ def predict(
     arch: Annotated[
         str | None, opt.architecture_option("Their architecture, see `senet list --architectures`.")
     ] = None,
+    weights_key: opt.WeightsKeyOption = None,
     image_size: opt.ImageSizeOption = None,
     recipe: opt.RecipeOption = "default",
     manifest: opt.ManifestOption = None,
@@ -125,7 +126,7 @@ def predict(
     )
     sources = SourceRequest(tuple(source or ()), from_file, null, recursive)
     sources.check()
-    asked = _asked(model, weights, arch)
+    asked = _asked(model, weights, arch, weights_key)
 
     from senet_cli.tasks.predict import PredictRequest
     from senet_cli.tasks.predict import predict as run_task
@@ -155,18 +156,22 @@ def predict(
     raise typer.Exit(run.exit_code)
 
 
-def _asked(name: str | None, weights: Path | None, arch: str | None) -> ModelRef | OwnWeights | None:
+def _asked(
+    name: str | None, weights: Path | None, arch: str | None, weights_key: str | None
+) -> ModelRef | OwnWeights | None:
     """What the options say about the model: a name, weights of your own, or nothing."""
     if (weights is None) != (arch is None):
         raise UsageError(
             "`--weights FILE` and `--arch KEY` go together", "`senet list --architectures` shows the keys."
         )
+    if weights_key is not None and weights is None:
+        raise UsageError("`--weights-key` chooses in a file of weights", "Give `--weights FILE` too.")
     if weights is not None and arch is not None:
         if name is not None:
             raise UsageError("`-m` and `--weights` are two models", "Give one of them.")
         from senet_cli.inference.resolve import OwnWeights
 
-        return OwnWeights(weights, arch)
+        return OwnWeights(weights, arch, weights_key)
     return ModelRef.parse(name) if name is not None else None
 
 

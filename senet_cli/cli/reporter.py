@@ -25,6 +25,7 @@ from senet_cli.events import (
     TrainingImagesLeftOut,
     TrainingPrepared,
     WaitingForProcess,
+    WeightsTaken,
 )
 from senet_cli.settings import DEFAULT_MODEL
 
@@ -57,26 +58,37 @@ class ConsoleReporter:
 
     def report(self, event: Event) -> None:
         """Show an event."""
-        if isinstance(event, BundledModelUsed):
-            say(f"note: {_bundled(event)}", "yellow")
-        elif isinstance(event, DamagedFilePutAside):
-            say(f"warning: {event.error.message}", "yellow")
-        elif isinstance(event, ImagesDone):
+        if isinstance(event, ImagesDone):
             self.on_images(event.done)
         elif isinstance(event, EpochAdvanced):
             self.on_epoch(event.epoch, event.done, event.of)
-        elif self._quiet:
-            return
-        elif isinstance(event, DownloadEvent):
+        elif warning := _warning(event):
+            say(warning, "yellow")
+        elif not self._quiet:
+            self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        if isinstance(event, DownloadEvent):
             self._downloads.show(event)
         elif isinstance(event, EpochFinished):
             say(_epoch(event))
-        elif isinstance(event, ConversionStarted | ConversionNotKept | ModelReady):
-            if self._details:
-                for line in _details(event):
-                    note(line)
-        else:
-            note(_note(event))
+        elif self._details or not _is_detail(event):
+            for line in _lines(event):
+                note(line)
+
+
+def _warning(event: Event) -> str:
+    """What is shown even to those who want quiet; empty for anything else."""
+    if isinstance(event, BundledModelUsed):
+        return f"note: {_bundled(event)}"
+    return f"warning: {event.error.message}" if isinstance(event, DamagedFilePutAside) else ""
+
+
+def _is_detail(event: Event) -> bool:
+    """True for what is of interest to those who ask for details only."""
+    if isinstance(event, WeightsTaken):
+        return not event.several
+    return isinstance(event, ConversionStarted | ConversionNotKept | ModelReady)
 
 
 def _bundled(event: BundledModelUsed) -> str:
@@ -87,20 +99,6 @@ def _bundled(event: BundledModelUsed) -> str:
     )
 
 
-def _details(event: ConversionStarted | ConversionNotKept | ModelReady) -> list[str]:
-    match event:
-        case ConversionStarted(name):
-            return [f"converting `{name}` for OpenVINO, this once"]
-        case ConversionNotKept(error):
-            return [f"the conversion cannot be kept: {error.message}"]
-    return [
-        f"{event.name} ({event.architecture}) from {event.start}",
-        event.runtime,
-        event.preprocessing,
-        f"batches of {event.batch_size}, {event.jobs} decoding threads",
-    ]
-
-
 _WORK = {
     "fetching": "another process is fetching {}; waiting for it",
     "converting": "another process converts `{}`; waiting for it",
@@ -108,32 +106,38 @@ _WORK = {
 }
 
 
-def _note(
-    event: WaitingForProcess
-    | FilesAbsent
-    | ModelKept
-    | TrainingImagesLeftOut
-    | EngineLeftOut
-    | TrainingPrepared
-    | ImagesUnreadable,
-) -> str:
+def _lines(event: Event) -> list[str]:
     match event:
         case WaitingForProcess(work, name):
-            return _WORK[work].format(name)
+            return [_WORK[work].format(name)]
         case FilesAbsent(count):
-            return f"{count} models have no file there"
+            return [f"{count} models have no file there"]
         case ModelKept(name, imported):
             whose = f"is yours and stays; `senet import --remove {name}` deletes it"
-            return f"`{name}` {whose if imported else 'comes with senet and stays'}"
+            return [f"`{name}` {whose if imported else 'comes with senet and stays'}"]
+        case ConversionStarted(name):
+            return [f"converting `{name}` for OpenVINO, this once"]
+        case ConversionNotKept(error):
+            return [f"the conversion cannot be kept: {error.message}"]
+        case WeightsTaken(words, several, asked):
+            return [f"{words}; --weights-key takes another" if several and not asked else words]
+        case ModelReady():
+            return [
+                f"{event.name} ({event.architecture}) from {event.start}",
+                event.runtime,
+                event.preprocessing,
+                f"batches of {event.batch_size}, {event.jobs} decoding threads",
+            ]
         case TrainingImagesLeftOut(model, count):
-            return f"leaving out {count:,} images that `{model}` was trained on"
+            return [f"leaving out {count:,} images that `{model}` was trained on"]
         case EngineLeftOut(precision, device):
-            return f"no row for OpenVINO in {precision} on {device}: not installed, or it cannot do that"
+            return [f"no row for OpenVINO in {precision} on {device}: not installed, or it cannot do that"]
         case TrainingPrepared(train, held_back, classes, first):
             going_on = f"; going on with epoch {first}" if first > 1 else ""
-            return f"{train:,} images of {classes} classes, {held_back:,} held back{going_on}"
+            return [f"{train:,} images of {classes} classes, {held_back:,} held back{going_on}"]
         case ImagesUnreadable(problems):
-            return f"left out {len(problems):,} images that cannot be read, such as {problems[0]}"
+            return [f"left out {len(problems):,} images that cannot be read, such as {problems[0]}"]
+    raise AssertionError(f"no words for {event}")
 
 
 def _epoch(event: EpochFinished) -> str:

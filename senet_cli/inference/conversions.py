@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from senet_cli.catalogue.entries import Preprocess
 from senet_cli.events import ConversionStarted, Reporter, WaitingForProcess
 from senet_cli.inference.engines import openvino
-from senet_cli.inference.models import FromConversion, FromFile, RunnableModel, load_torch_network
+from senet_cli.inference.models import FromConversion, FromFile, RunnableModel, load_with_choice
 from senet_cli.settings import Settings
 from senet_cli.specs import Spec
 from senet_cli.store.conversions import Converted, ConvertedStore, Facts
+from senet_cli.weights.taken import Taken
 
 
-def conversion_facts(sha256: str, layout: str | None, spec: Spec, preprocess: Preprocess) -> Facts:
+def conversion_facts(sha256: str, layout: str, spec: Spec, preprocess: Preprocess) -> Facts:
     """List all that decides a conversion. Any precision of calculation starts from weights in float32."""
     return {
         "weights": sha256,
         "structure": hashlib.sha256(repr(spec).encode()).hexdigest(),
-        "layout": layout or "recognised",
+        "layout": layout,
         "input": f"{preprocess.crop} {preprocess.mean} {preprocess.std}",
         "engine": f"openvino {openvino.import_openvino().__version__}",
         "converter": openvino.CONVERTER,
@@ -61,21 +64,26 @@ def convert_into(folder: Path, model: RunnableModel) -> FromConversion:
     if isinstance(model.start, FromConversion):
         return model.start
     notes = _convert_into(folder, model)
-    return FromConversion(folder, model.start.sha256, notes["classes"])
+    return FromConversion(folder, model.start.sha256, notes["classes"], _taken(notes))
 
 
 def _facts(model: RunnableModel, start: FromFile) -> Facts:
-    layout = start.layout if start.weights_key is None else f"{start.layout}, {start.weights_key}"
+    layout = start.layout or f"recognised, {start.weights_key or 'the preferred set'}"
     return conversion_facts(start.sha256, layout, model.architecture.spec, model.preprocess)
 
 
 def _start(converted: Converted, facts: Facts) -> FromConversion:
-    return FromConversion(converted.folder, str(facts["weights"]), converted.notes["classes"])
+    notes = converted.notes
+    return FromConversion(converted.folder, str(facts["weights"]), notes["classes"], _taken(notes))
 
 
-def _convert_into(folder: Path, model: RunnableModel) -> dict[str, int]:
+def _taken(notes: Mapping[str, Any]) -> Taken | None:
+    return Taken.from_notes(notes["taken"]) if "taken" in notes else None
+
+
+def _convert_into(folder: Path, model: RunnableModel) -> dict[str, Any]:
     from senet_cli.inference.engines import openvino_convert
 
-    network = load_torch_network(model)
+    network, taken = load_with_choice(model)
     openvino_convert.save(openvino_convert.convert(network, model.preprocess), folder)
-    return {"classes": network.spec.classes}
+    return {"classes": network.spec.classes} | ({"taken": taken.as_notes()} if taken else {})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from senet_cli.catalogue.entries import Architecture, Metric, Preprocess
 from senet_cli.catalogue.labels import LabelSet
 from senet_cli.errors import DiskError
+from senet_cli.weights.taken import Taken
 
 if TYPE_CHECKING:
     from senet_cli.nets.network import SENetwork
@@ -40,11 +41,13 @@ class FromConversion:
         folder: the verified conversion.
         sha256: digest of the weights that it was made from.
         classes: outputs of the head.
+        taken: which of the file's weights it was made from, where there was a choice.
     """
 
     folder: Path
     sha256: str
     classes: int
+    taken: Taken | None = None
 
 
 Start = FromFile | FromConversion
@@ -80,12 +83,20 @@ def load_torch_network(model: RunnableModel) -> SENetwork:
         CheckpointError: the file does not fit the structure.
         DiskError: the file cannot be read, or only a conversion of it is here.
     """
+    return load_with_choice(model)[0]
+
+
+def load_with_choice(model: RunnableModel) -> tuple[SENetwork, Taken | None]:
+    """Load a network as `load_torch_network`, and say which of the file's weights were taken.
+
+    The second value is None for files whose layout the catalogue knows: they hold one set of weights.
+    """
     from senet_cli.weights.layouts import find_layout
-    from senet_cli.weights.read import load_network, load_own_network
+    from senet_cli.weights.read import load_network, load_own
 
     start, spec = model.start, model.architecture.spec
     if isinstance(start, FromConversion):
         raise DiskError(f"the file of `{model.name}` is gone", f"`senet download {model.name}` gets it.")
     if start.layout is None:
-        return load_own_network(start.path, spec)
-    return load_network(start.path, spec, find_layout(start.layout))
+        return load_own(start.path, spec, start.weights_key)
+    return load_network(start.path, spec, find_layout(start.layout)), None

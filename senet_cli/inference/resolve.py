@@ -18,6 +18,7 @@ from senet_cli.settings import BUNDLED_MODEL, DEFAULT_MODEL, Settings
 from senet_cli.store.cache import Cache
 from senet_cli.store.files import digest_of
 from senet_cli.weights.caffe import holds_caffemodel, with_caffe_numbers
+from senet_cli.weights.formats import check_folder
 from senet_cli.weights.layouts import find_layout
 
 _PATIENCE = 4.0
@@ -31,10 +32,12 @@ class OwnWeights:
     Args:
         path: the file.
         architecture: its architecture key.
+        weights_key: which of several sets of weights in the file; None: the preferred one.
     """
 
     path: Path
     architecture: str
+    weights_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +126,8 @@ class Resolver:
         """
         architecture = self.catalogue.architecture(own.architecture)
         preprocess = size.of_architecture(architecture)
+        if own.path.is_dir():
+            check_folder(own.path)
         sha256 = digest_of(own.path)
         owners = self.catalogue.manifest.published_as(sha256)
         if owners and all(owner.architecture.key != own.architecture for owner in owners):
@@ -134,7 +139,7 @@ class Resolver:
             )
         return RunnableModel(
             name=own.path.name,
-            start=FromFile(own.path, sha256, None),
+            start=FromFile(own.path, sha256, None, own.weights_key),
             architecture=architecture,
             preprocess=with_caffe_numbers(preprocess) if holds_caffemodel(own.path) else preprocess,
             labels=self.catalogue.manifest.labels_of(architecture),

@@ -7,13 +7,14 @@ import tempfile
 from pathlib import Path
 
 from senet_cli.errors import DiskError
-from senet_cli.events import ConversionNotKept, Reporter
+from senet_cli.events import ConversionNotKept, Reporter, WeightsTaken
 from senet_cli.inference.conversions import convert, convert_into
 from senet_cli.inference.engines import openvino
 from senet_cli.inference.engines.base import Engine
-from senet_cli.inference.models import RunnableModel, load_torch_network
+from senet_cli.inference.models import FromFile, RunnableModel, load_with_choice
 from senet_cli.inference.runtime import Runtime
 from senet_cli.settings import Settings
+from senet_cli.weights.taken import Taken
 
 
 def start_engine(
@@ -27,14 +28,15 @@ def start_engine(
         DiskError: the file cannot be read.
     """
     if runtime.engine == "torch":
-        return _start_torch(model, runtime)
+        return _start_torch(model, runtime, reporter)
     return _start_openvino(model, runtime, settings, reporter)
 
 
-def _start_torch(model: RunnableModel, runtime: Runtime) -> tuple[Engine, int]:
+def _start_torch(model: RunnableModel, runtime: Runtime, reporter: Reporter) -> tuple[Engine, int]:
     from senet_cli.inference.engines.torch import TorchEngine
 
-    network = load_torch_network(model)
+    network, taken = load_with_choice(model)
+    _report(taken, model, reporter)
     engine = TorchEngine(
         network,
         model.preprocess,
@@ -63,4 +65,11 @@ def _start_openvino(
             streams=1 if runtime.latency else runtime.processors,
             threads=runtime.processors,
         )
+    _report(converted.taken, model, reporter)
     return engine, converted.classes
+
+
+def _report(taken: Taken | None, model: RunnableModel, reporter: Reporter) -> None:
+    if taken is not None and (words := taken.in_words()):
+        asked = isinstance(model.start, FromFile) and model.start.weights_key is not None
+        reporter.report(WeightsTaken(words, several=taken.chosen, asked=asked))

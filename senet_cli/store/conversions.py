@@ -37,7 +37,7 @@ class Converted:
     """
 
     folder: Path
-    notes: dict[str, int]
+    notes: dict[str, Any]
 
 
 class ConvertedStore:
@@ -82,7 +82,7 @@ class ConvertedStore:
                 shutil.rmtree(left, ignore_errors=True)
             yield
 
-    def put(self, facts: Facts, write: Callable[[Path], dict[str, int]]) -> Converted:
+    def put(self, facts: Facts, write: Callable[[Path], dict[str, Any]]) -> Converted:
         """Keep a conversion.
 
         Args:

@@ -16,7 +16,7 @@ from senet_cli.catalogue.resolve import Catalogue, ModelRef
 from senet_cli.catalogue.traits import structure_in_words
 from senet_cli.datasets.label_files import read_labels
 from senet_cli.errors import DiskError, ModelError, SenetError, UsageError
-from senet_cli.events import Reporter, WaitingForProcess
+from senet_cli.events import Reporter, WaitingForProcess, WeightsTaken
 from senet_cli.settings import Settings
 from senet_cli.store.cache import Cache
 from senet_cli.store.conversions import ConvertedStore
@@ -42,6 +42,7 @@ class ImportRequest:
         preprocess_from: a model whose preprocessing is taken over; None: what is usual for the architecture.
         image_size: side of the crop in pixels; the resized edge keeps its proportion to it.
         force: True to replace an imported model, or to stand before a published one, of this name.
+        weights_key: which set of weights of the file; None: the preferred one, see `weights.unwrap`.
     """
 
     origin: Path
@@ -51,6 +52,7 @@ class ImportRequest:
     preprocess_from: str | None = None
     image_size: int | None = None
     force: bool = False
+    weights_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def import_model(request: ImportRequest, settings: Settings, reporter: Reporter)
     like = request.preprocess_from
     chosen_preprocess = catalogue.resolve(like).checkpoint.preprocess if like else None
     is_run = request.origin.is_dir()
-    found = _from_run(request, catalogue, settings) if is_run else _from_file(request, manifest)
+    found = _from_run(request, catalogue, settings) if is_run else _from_file(request, manifest, reporter)
     classes = found.architecture.spec.classes
     labels = _named(chosen_labels or found.labels, classes, request.name)
     checkpoint = Checkpoint(
@@ -209,12 +211,17 @@ def _from_run(request: ImportRequest, catalogue: Catalogue, settings: Settings) 
 
     run = request.origin
     if not (run / MODEL_FILE).is_file():
+        from senet_cli.weights.formats import check_folder
+
+        check_folder(run)
         raise UsageError(
             f"the folder `{run}` holds no `{MODEL_FILE}`, so it is no finished run of `senet train`",
             "Give the file of weights.",
         )
     if request.architecture is not None:
         raise UsageError("the run says which architecture it is", "Leave --arch out.")
+    if request.weights_key is not None:
+        raise UsageError("a run holds one set of weights", "Leave --weights-key out.")
     model = catalogue.resolve(ModelRef.to_folder(run))
     checkpoint = model.checkpoint
     installed = Cache.from_settings(settings).find(checkpoint)
@@ -245,16 +252,20 @@ def _beside(run: Path) -> dict[str, bytes]:
         raise DiskError.from_os_error(error, f"reading `{run / HELD_BACK_FILE}`") from error
 
 
-def _from_file(request: ImportRequest, manifest: Manifest) -> _Found:
+def _from_file(request: ImportRequest, manifest: Manifest, reporter: Reporter) -> _Found:
     path = request.origin
     sha256 = digest_of(path)
     _refuse_published(path, sha256, manifest)
     from senet_cli.nets.network import network_from_state
     from senet_cli.weights.identify import fit_of, fitting
-    from senet_cli.weights.read import read_tensors, to_our_keys
+    from senet_cli.weights.read import read_weights, to_our_keys
     from senet_cli.weights.write import checkpoint_bytes
 
-    tensors = read_tensors(path)
+    weights = read_weights(path, request.weights_key)
+    tensors, taken = weights.tensors, weights.taken
+    if words := taken.in_words():
+        asked = request.weights_key is not None
+        reporter.report(WeightsTaken(words, several=taken.chosen, asked=asked))
     if request.architecture is not None:
         fit = fit_of(tensors, manifest.architecture(request.architecture), path)
     else:
@@ -262,6 +273,7 @@ def _from_file(request: ImportRequest, manifest: Manifest) -> _Found:
     architecture = fit.architecture
     state = to_our_keys(tensors, architecture.spec, fit.layout, path)
     network = network_from_state(architecture.spec, state)
+    of_it = f" (`{_utf8(taken.key)}`)" if taken.chosen else ""
     return _Found(
         architecture=architecture,
         layout=fit.layout.name,
@@ -270,7 +282,7 @@ def _from_file(request: ImportRequest, manifest: Manifest) -> _Found:
         labels=_usual_labels(architecture, manifest),
         metrics=(),
         licence=Licence("your own", "as those of the file's makers allow"),
-        source=f"`{_utf8(path.name)}` in the layout of {fit.layout.name}, SHA-256 {sha256}",
+        source=f"`{_utf8(path.name)}`{of_it} in the layout of {fit.layout.name}, SHA-256 {sha256}",
     )
 
 

@@ -1,7 +1,7 @@
 """Reading checkpoint files: data only, on the CPU, every tensor accounted for.
 
 Nothing in a file is executed: safetensors and .caffemodel hold no code, and `torch.load` runs with
-`weights_only=True`.
+`weights_only=True` (`weights.pickles`). What a file holds is unwrapped by `weights.unwrap`.
 For an entry of the manifest the caller has verified the digest before.
 """
 
@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import io
 import pickle
-import re
 import struct
-import warnings
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
@@ -24,12 +22,21 @@ from senet_cli.errors import CheckpointError, DiskError
 from senet_cli.nets.network import SENetwork, network_from_state
 from senet_cli.specs import Spec
 from senet_cli.store.archives import is_archive, open_member
+from senet_cli.weights import pickles
 from senet_cli.weights.caffe import is_caffemodel
+from senet_cli.weights.formats import (
+    HEAD_BYTES,
+    check_folder,
+    foreign_file,
+    foreign_pickle,
+    is_safetensors,
+)
 from senet_cli.weights.layouts import LAYOUTS, CaffeLayout, KeyLayout
+from senet_cli.weights.taken import Taken
+from senet_cli.weights.unwrap import Weights, some, weights_in
 
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
-_SHOWN_KEYS = 5
-_HOLDS_CODE = re.compile("unsupported (global|class)|torchscript", re.IGNORECASE)
+_ADVICE = "weights_only"
+"""A word of PyTorch's advice, which no other error has."""
 _UNREADABLE = (
     pickle.UnpicklingError,
     zipfile.BadZipFile,
@@ -63,61 +70,68 @@ def load_network(path: Path, spec: Spec, layout: KeyLayout) -> SENetwork:
     return network_from_state(spec, to_our_keys(read_tensors(path), spec, layout, path))
 
 
-def load_own_network(path: Path, spec: Spec) -> SENetwork:
-    """As `load_network`, for weights of one's own: layout and number of classes are read off the file."""
-    tensors = read_tensors(path)
+def load_own_network(path: Path, spec: Spec, key: str | None = None) -> SENetwork:
+    """As `load_own`, without what was taken."""
+    return load_own(path, spec, key)[0]
+
+
+def load_own(path: Path, spec: Spec, key: str | None = None) -> tuple[SENetwork, Taken]:
+    """As `load_network`, for weights of your own: layout and number of classes are read off the file.
+
+    Args:
+        path: a safetensors, torch or .caffemodel file.
+        spec: the structure, with any number of classes.
+        key: which of the file's sets of weights to take; None: the preferred one.
+
+    Raises:
+        CheckpointError: as `load_network`.
+        DiskError: the file cannot be read.
+        UsageError: the file holds no set `key`.
+    """
+    weights = read_weights(path, key)
+    tensors = weights.tensors
     layout = recognise_layout(tensors, spec, path)
     head = tensors.get(layout.key("head.weight"))
     if head is not None and head.ndim == 2:
         spec = spec.with_classes(len(head))
-    return network_from_state(spec, to_our_keys(tensors, spec, layout, path))
+    return network_from_state(spec, to_our_keys(tensors, spec, layout, path)), weights.taken
 
 
 # --- files --------------------------------------------------------------------------------------
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a file under the publisher's keys, without wrapper and `module.` prefix.
+def read_tensors(path: Path, key: str | None = None) -> dict[str, Tensor]:
+    """All tensors of a file's weights; see `read_weights`."""
+    return read_weights(path, key).tensors
+
+
+def read_weights(path: Path, key: str | None = None) -> Weights:
+    """One set of weights of a file under the publisher's keys, without wrappers and their names.
+
+    Args:
+        path: a safetensors, torch or .caffemodel file.
+        key: which of the file's sets of weights to take; None: the preferred one, see `weights.unwrap`.
 
     Raises:
         CheckpointError: not a readable checkpoint; the message says what the file is instead.
         DiskError: the file cannot be read.
+        UsageError: the file holds no set `key`.
     """
+    if path.is_dir():
+        check_folder(path)
     try:
         with path.open("rb") as file:
-            head = file.read(4096)
+            head = file.read(HEAD_BYTES)
+        foreign = foreign_file(path, head)
     except OSError as error:
         raise DiskError.from_os_error(error, f"reading `{path}`") from error
-    if reason := _not_a_checkpoint(head):
-        raise CheckpointError(f"`{path}` is not a checkpoint: {reason}")
-    if _is_safetensors(head):
-        return _strip_data_parallel(_unwrap(_load_safetensors(path), path))
+    if foreign:
+        raise foreign.refusal(path)
+    if is_safetensors(head):
+        return weights_in(_load_safetensors(path), path, key)
     if is_caffemodel(head):
-        return _load_caffemodel(path)
-    return _strip_data_parallel(_unwrap(_load_torch(path), path))
-
-
-def _not_a_checkpoint(head: bytes) -> str | None:
-    text = head.lstrip().lower()
-    if not head:
-        return "the file is empty"
-    if head.startswith(b"version https://git-lfs"):
-        return "it is a git-lfs pointer, a text that stands for the file; run `git lfs pull`"
-    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "it is a web page, as a login or error page saved under the file's name"
-    if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        return "it is an HDF5 file, as Keras writes; only PyTorch, safetensors and Caffe files are read"
-    if (
-        not _is_safetensors(head)
-        and not is_caffemodel(head)
-        and not head.startswith((b"PK\x03\x04", b"\x80"))
-    ):
-        return "it is neither a PyTorch nor a safetensors nor a Caffe file"
-    return None
-
-
-def _is_safetensors(head: bytes) -> bool:
-    return len(head) > 9 and struct.unpack("<Q", head[:8])[0] < 2**32 and head[8:9] == b"{"
+        return weights_in(_load_caffemodel(path), path, key)
+    return weights_in(_load_torch(path), path, key)
 
 
 def _load_safetensors(path: Path) -> dict[str, Tensor]:
@@ -137,59 +151,50 @@ def _load_caffemodel(path: Path) -> dict[str, Tensor]:
 
 
 def _load_torch(path: Path) -> Any:
+    source: Path | IO[bytes] = path
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what torch warns of is an error here anyway
-            if is_archive(path):
-                return _load_archived(path)
-            return torch.load(path, map_location="cpu", weights_only=True)
+        if is_archive(path):
+            with open_member(path, str(path)) as (_, stream):
+                source = io.BytesIO(stream.read())
+        return pickles.load(source)
     except _UNREADABLE as error:
-        if _HOLDS_CODE.search(str(error)):
-            raise CheckpointError(
-                f"`{path}` holds more than tensors (pickled code or classes), so it is not loaded",
-                "Save its state_dict() with safetensors or torch.save and use that file.",
-            ) from error
-        raise _damaged(path, error) from error
+        raise _refused(path, source, error) from error
 
 
-def _load_archived(path: Path) -> Any:
-    with open_member(path, str(path)) as (_, stream):
-        held = io.BytesIO(stream.read())
-    return torch.load(held, map_location="cpu", weights_only=True)
+def _refused(path: Path, source: Path | IO[bytes], error: Exception) -> CheckpointError:
+    """Why PyTorch's safe reader takes no file, without its advice to use the unsafe one."""
+    names = pickles.refused_names(source, error)
+    if foreign := foreign_pickle(names):
+        return foreign.refusal(path)
+    if names:
+        return CheckpointError(
+            f"`{path}` holds more than tensors (pickled code or classes), so it is not loaded: {some(names)}",
+            "Save its state_dict() with safetensors or torch.save and use that file.",
+        )
+    protocol = pickles.torch_protocol(source)
+    if protocol is not None and protocol > 2:
+        return CheckpointError(
+            f"`{path}` was saved with protocol {protocol} of pickle, of which PyTorch reads only 2 without "
+            "running code",
+            "Where you trust it, load it and save its state_dict() with torch.save as it is, or safetensors.",
+        )
+    return _damaged(path, error)
 
 
 def _damaged(path: Path, error: Exception) -> CheckpointError:
-    first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return CheckpointError(f"`{path}` is damaged or cut short: {first_line[:200]}", "Fetch the file again.")
+    return CheckpointError(
+        f"`{path}` is damaged or cut short: {_reason(error)[:200]}", "Fetch the file again."
+    )
 
 
-def _unwrap(data: Any, path: Path) -> dict[str, Tensor]:
-    for _ in range(2):  # a wrapper within a wrapper is as deep as published files go
-        if not isinstance(data, dict):
-            break
-        wrapper = next((key for key in _WRAPPERS if isinstance(data.get(key), dict)), None)
-        if wrapper is None:
-            break
-        data = data[wrapper]
-    if not isinstance(data, dict) or not data:
-        raise CheckpointError(f"`{path}` holds no state dict, but a {type(data).__name__}")
-    strangers = [key for key, value in data.items() if not isinstance(value, Tensor)]
-    if strangers:
-        raise CheckpointError(f"`{path}` holds values that are no tensors: {_some(strangers)}")
-    if odd := [key for key, value in data.items() if not _is_plain(value)]:
-        raise CheckpointError(f"`{path}` holds tensors that are sparse, quantised or empty: {_some(odd)}")
-    return {str(key): value for key, value in data.items()}
-
-
-def _is_plain(value: Tensor) -> bool:
-    """True for numbers in memory: not sparse, not quantised, not without any (meta)."""
-    return value.layout == torch.strided and not value.is_quantized and not value.is_meta
-
-
-def _strip_data_parallel(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    if not all(key.startswith("module.") for key in tensors):
-        return tensors
-    return {key.removeprefix("module."): value for key, value in tensors.items()}
+def _reason(error: Exception) -> str:
+    """The first line of an error; of PyTorch's refusals only the fact, for the rest is advice to trust it."""
+    text = str(error).strip()
+    if _ADVICE in text:
+        fact = text.partition("WeightsUnpickler error:")[2].strip()
+        text = "" if _ADVICE in fact.partition("\n")[0] else fact
+        text = text or "its pickle is not as torch.save writes it"
+    return text.splitlines()[0] if text else type(error).__name__
 
 
 # --- keys and values ----------------------------------------------------------------------------
@@ -215,7 +220,7 @@ def recognise_layout(tensors: dict[str, Tensor], spec: Spec, path: Path) -> KeyL
     best = max(LAYOUTS.values(), key=explained)
     if explained(best) < len(ours) // 4:
         raise CheckpointError(
-            f"`{path}` names its tensors in no layout that is known ({', '.join(LAYOUTS)}): {_some(tensors)}",
+            f"`{path}` names its tensors in no layout that is known ({', '.join(LAYOUTS)}): {some(tensors)}",
             "Is it the right --arch? `senet list --architectures` shows the keys.",
         )
     return best
@@ -286,10 +291,10 @@ def _fit(value: Tensor, shape: torch.Size) -> Tensor | None:
 def _as_float(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     weights = {key: value for key, value in state.items() if not _is_counter(key)}
     if odd := [f"{key} ({value.dtype})" for key, value in weights.items() if not value.is_floating_point()]:
-        raise CheckpointError(f"`{path}` holds weights that are not floating point: {_some(odd)}")
+        raise CheckpointError(f"`{path}` holds weights that are not floating point: {some(odd)}")
     weights = {key: value.float() for key, value in weights.items()}
     if odd := [key for key, value in weights.items() if not bool(torch.isfinite(value).all())]:
-        raise CheckpointError(f"`{path}` holds weights that are infinite or not a number: {_some(odd)}")
+        raise CheckpointError(f"`{path}` holds weights that are infinite or not a number: {some(odd)}")
     return state | weights
 
 
@@ -304,10 +309,10 @@ def _misfit(
     if _is_plain_twin(spec, layout, missing, left_over):
         return CheckpointError(
             f"`{path}` has no squeeze-and-excitation weights: it looks like a plain network without them",
-            f"Missing: {_some(_keys_of('.se.', spec, layout, missing))}",
+            f"Missing: {some(_keys_of('.se.', spec, layout, missing))}",
         )
     problems = [
-        f"{len(keys)} {what}: {_some(keys)}"
+        f"{len(keys)} {what}: {some(keys)}"
         for what, keys in (
             ("missing", missing),
             ("not known", left_over),
@@ -337,12 +342,6 @@ def _keys_of(part: str, spec: Spec, layout: KeyLayout, keys: Iterable[str]) -> l
     """Those of the publisher's `keys` that belong to one part of the blocks."""
     theirs = {_their_key(layout, key) for key in expected_shapes(spec) if part in key}
     return [key for key in keys if key in theirs]
-
-
-def _some(keys: Iterable[str]) -> str:
-    names = list(map(str, keys))
-    more = f" and {len(names) - _SHOWN_KEYS} more" if len(names) > _SHOWN_KEYS else ""
-    return ", ".join(name[:100] for name in names[:_SHOWN_KEYS]) + more
 
 
 def _dims(shape: Iterable[int]) -> str:
