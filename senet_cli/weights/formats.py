@@ -171,9 +171,9 @@ graph, opset."""
 
 
 def _protobuf(path: Path, head: bytes) -> Foreign | None:
-    if path.suffix == ".pb" and head[:1] in (b"\x08", b"\x0a"):
+    if head.startswith(b"\x08\x01\x12") or (path.suffix == ".pb" and head[:1] in (b"\x08", b"\x0a")):
         return Foreign("a graph of TensorFlow", _OF_PYTORCH)
-    if len(head) > 8 and head[0] == 0x08 and 1 <= head[1] <= 30 and head[2] in _PB_FIELDS:
+    if len(head) > 8 and head[0] == 0x08 and 3 <= head[1] <= 30 and head[2] in _PB_FIELDS:
         return Foreign(
             "a network in ONNX",
             "Its weights have lost their names: give the PyTorch file that it was exported from.",
