@@ -16,6 +16,7 @@ from senet_cli.cli.console import mute_native_code, note, say
 from senet_cli.cli.download_progress import DownloadNotices
 from senet_cli.cli.loading import load_classifier
 from senet_cli.cli.progress import image_progress
+from senet_cli.cli.remarks import tell_remarks
 from senet_cli.errors import DiskError, ExitCode, UsageError
 from senet_cli.inference.engines.base import check_device
 from senet_cli.output.base import open_output
@@ -74,6 +75,8 @@ def evaluate(
     output: opt.ReportOption = None,
     image_size: opt.ImageSizeOption = None,
     recipe: opt.RecipeOption = "default",
+    no_parts: opt.NoPartsOption = False,
+    allow_empty_classes: opt.EmptyClassesOption = False,
     manifest: opt.ManifestOption = None,
     offline: opt.OfflineOption = False,
     quiet: opt.QuietOption = False,
@@ -89,8 +92,11 @@ def evaluate(
     settings = opt.settings(manifest, offline=offline)
     mute_native_code()
 
-    from senet_cli.datasets.folders import HeldBack, inner, unpacked
-    from senet_cli.datasets.ground_truth import match_classes, read_labelled
+    from senet_cli.datasets.archives import unpacked
+    from senet_cli.datasets.classes import match_classes
+    from senet_cli.datasets.ground_truth import read_labelled
+    from senet_cli.datasets.held_back import HeldBack
+    from senet_cli.datasets.parts import inner
     from senet_cli.inference.classifier import find_model
     from senet_cli.inference.pipeline import RunOptions
     from senet_cli.inference.runtime import resolve_runtime
@@ -99,7 +105,8 @@ def evaluate(
     _check_picture(confusion)
     runtime = resolve_runtime(engine, device, precision)
     with unpacked(data) as folder, open_output(output) as out:
-        images = read_labelled(folder, truth)
+        images = read_labelled(folder, truth, parts=not no_parts, empty_classes=allow_empty_classes)
+        tell_remarks(images.remarks, quiet=quiet)
         if chosen := HeldBack.read(Path(model)):
             everything, images = images, chosen.within(images, inner(folder))
             if len(images) < len(everything):
@@ -118,6 +125,9 @@ def evaluate(
         note(f"{failure.path}: {failure.kind}: {failure.message}", quiet=quiet)
     if result.failures:
         say(f"{len(result.failures):,} of {len(images):,} images could not be classified", "yellow")
+    if result.unmeasured:
+        names = ", ".join(f"`{name}`" for name in result.unmeasured[:5])
+        say(f"not measured, because none of their images could be classified: {names}", "yellow")
     if confusion:
         _draw(result, confusion)
     if result.failures:

@@ -1,9 +1,9 @@
-"""`senet train`: train a network on images of one's own."""
+"""`senet train`: train a network on your own images."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,11 +14,13 @@ from senet_cli.cli import options as opt
 from senet_cli.cli.console import mute_native_code, note, say
 from senet_cli.cli.download_progress import DownloadNotices
 from senet_cli.cli.progress import epoch_progress
+from senet_cli.cli.remarks import tell_remarks
 from senet_cli.errors import UsageError
 from senet_cli.inference.engines.base import check_device, resolve_device
 from senet_cli.output.base import open_output
 
 if TYPE_CHECKING:
+    from senet_cli.datasets.labelled import Remark
     from senet_cli.tasks.train.loop import Epoch
 
 EPILOG = """Examples:
@@ -109,6 +111,8 @@ def train(
         str, typer.Option(metavar="auto|cpu|cuda[:N]|mps", envvar="SENET_DEVICE", help="Where to train.")
     ] = "auto",
     jobs: opt.JobsOption = "auto",
+    no_parts: opt.NoPartsOption = False,
+    allow_empty_classes: opt.EmptyClassesOption = False,
     manifest: opt.ManifestOption = None,
     offline: opt.OfflineOption = False,
     quiet: opt.QuietOption = False,
@@ -154,7 +158,18 @@ def train(
         deterministic=deterministic,
     )
     request = TrainRequest(
-        data, output, recipe, arch, origin, tuple(teacher or ()), not no_se, resume, resolved, workers
+        data,
+        output,
+        recipe,
+        arch,
+        origin,
+        tuple(teacher or ()),
+        not no_se,
+        resume,
+        resolved,
+        workers,
+        parts=not no_parts,
+        empty_classes=allow_empty_classes,
     )
     with epoch_progress(epochs, shown=not quiet) as bar:
         notices = _Notices(epochs, quiet=quiet, advance=bar)
@@ -172,6 +187,14 @@ class _Notices:
     def __init__(self, epochs: int, *, quiet: bool, advance: Callable[[int, int, int], None]) -> None:
         self._epochs, self._quiet, self._advance = epochs, quiet, advance
         self._images = 0
+
+    def understood(self, remarks: Sequence[Remark]) -> None:
+        """See `TrainNotices`."""
+        tell_remarks(remarks, quiet=self._quiet)
+
+    def noted(self, text: str) -> None:
+        """See `TrainNotices`."""
+        note(text, quiet=self._quiet)
 
     def prepared(self, train: int, held_back: int, classes: int, first_epoch: int) -> None:
         """See `TrainNotices`."""

@@ -27,7 +27,7 @@ from senet_cli.catalogue.entries import Checkpoint, CheckpointFile, Digest
 from senet_cli.catalogue.labels import LabelSet
 from senet_cli.catalogue.lookup import RUN_FILE
 from senet_cli.catalogue.write import manifest_of
-from senet_cli.datasets.folders import HELD_BACK_FILE, HeldBack
+from senet_cli.datasets.held_back import HELD_BACK_FILE, HeldBack
 from senet_cli.errors import CheckpointError, DiskError, UsageError
 from senet_cli.nets.network import SENetwork
 from senet_cli.store.files import sha256_of, write_atomically

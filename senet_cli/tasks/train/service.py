@@ -22,16 +22,19 @@ from senet_cli.catalogue.entries import (
     Metric,
     Preprocess,
 )
-from senet_cli.catalogue.labels import NO_NAME, LabelSet, labels_for_classes
+from senet_cli.catalogue.labels import NO_NAME, LabelSet
 from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.catalogue.parse import is_name
-from senet_cli.datasets.folders import HeldBack, Labelled, Splits, inner, read_splits, split, unpacked
+from senet_cli.datasets.archives import unpacked
+from senet_cli.datasets.labelled import Labelled, Remark
+from senet_cli.datasets.names import normal
 from senet_cli.errors import UsageError
 from senet_cli.inference.classifier import Model, find_model
 from senet_cli.inference.runtime import load_weights, resolve_runtime, start_engine
 from senet_cli.nets.network import SENetwork, build_network
 from senet_cli.settings import Settings
 from senet_cli.store.notices import Notices
+from senet_cli.tasks.train.data_set import DataSet, Undivided
 from senet_cli.tasks.train.folder import RunFolder, State
 from senet_cli.tasks.train.loop import Epoch, Trainer
 from senet_cli.tasks.train.pixels import PixelNetwork
@@ -42,6 +45,12 @@ from senet_cli.tasks.train.teachers import Teachers
 
 class TrainNotices(Protocol):
     """What a run tells while it goes on."""
+
+    def understood(self, remarks: Sequence[Remark]) -> None:
+        """Folders of the data set that could have been meant otherwise."""
+
+    def noted(self, text: str) -> None:
+        """Something about the images that people should know."""
 
     def prepared(self, train: int, held_back: int, classes: int, first_epoch: int) -> None:
         """Data and network are ready: numbers of images and classes, and the epoch that comes first."""
@@ -71,6 +80,8 @@ class TrainRequest:
         resume: True to go on with the run in `output`, if one was begun.
         device: a resolved device.
         jobs: decoding processes, for large images.
+        parts: False if all folders of the data are classes, also those that are named like parts.
+        empty_classes: True to train although no image of some class can be read.
     """
 
     data: Path
@@ -83,6 +94,8 @@ class TrainRequest:
     resume: bool
     device: str
     jobs: int
+    parts: bool = True
+    empty_classes: bool = False
 
 
 def train(
@@ -101,51 +114,22 @@ def train(
     if request.data.is_dir() and request.output.resolve().is_relative_to(request.data.resolve()):
         raise UsageError(f"`{request.output}` lies inside `{request.data}`", "Give -o a folder elsewhere.")
     with unpacked(request.data) as data:
-        data_set = _DataSet.read(data, request.recipe.seed)
+        images = Undivided.read(data, request.data, parts=request.parts, empty_classes=request.empty_classes)
+        notices.understood(images.splits.remarks)
+        images.check_classes()
         start = _start(request, settings, downloads)
         teachers = _teachers(
             [
-                _teacher(name, start.architecture.preprocess, data_set.labels, settings, downloads)
+                _teacher(name, start.architecture.preprocess, images.labels, settings, downloads)
                 for name in request.teachers
             ],
             request,
             settings,
         )
+        data_set = images.divide(request.recipe.seed, request.jobs, notices.noted)
         folder.prepare()
         with folder.locked():
             return _Run(request, start, teachers, data_set, folder, notices).go()
-
-
-@dataclass(frozen=True, slots=True)
-class _DataSet:
-    """The images of a run.
-
-    Args:
-        splits: to train on and to measure with.
-        labels: names of the classes.
-        digest: of names, classes and sizes of all images.
-        held_back: which images were chosen to measure with, if it was us who chose.
-    """
-
-    splits: Splits
-    labels: LabelSet
-    digest: str
-    held_back: HeldBack | None
-
-    @classmethod
-    def read(cls, folder: Path, seed: int) -> _DataSet:
-        """All that is wrong with names of classes is found here, before anything is trained."""
-        root, parts = inner(folder), read_splits(folder)
-        for name in parts.train.classes:
-            if not _is_utf8(name):
-                raise UsageError(f"the name of the class folder {name!r} is not UTF-8", "Rename it.")
-        labels = labels_for_classes(parts.train.classes)
-        if len(set(labels.labels)) < len(labels):
-            twice = next(label for label in labels.labels if labels.labels.count(label) > 1)
-            raise UsageError(f"two class folders are the same class, `{twice}`", "Put their images together.")
-        splits = split(parts, seed)
-        chosen = None if parts.held_back else HeldBack.of(splits, root)
-        return cls(splits, labels, splits.digest(root), chosen)
 
 
 # --- what a run starts from -----------------------------------------------------------------------
@@ -181,7 +165,7 @@ def _teacher(
 ) -> Model:
     """A model that sees what the network sees and gives an answer for each of its classes."""
     model = find_model(name, settings, downloads)
-    if model.labels.labels != labels.labels:
+    if not _same_classes(model.labels, labels):
         raise UsageError(
             f"the classes of `{name}` are not those of the images", "A teacher knows the same classes."
         )
@@ -200,10 +184,14 @@ def _network(start: _Start, labels: LabelSet) -> SENetwork:
     if start.model is None:
         return fresh
     trained = load_weights(start.model.weights)
-    if start.model.labels.labels == labels.labels:
+    if _same_classes(start.model.labels, labels):
         return trained.train()
     trained.head, trained.spec = fresh.head, fresh.spec
     return trained.train()
+
+
+def _same_classes(one: LabelSet, other: LabelSet) -> bool:
+    return list(map(normal, one.labels)) == list(map(normal, other.labels))
 
 
 def _teachers(models: Sequence[Model], request: TrainRequest, settings: Settings) -> Teachers:
@@ -228,7 +216,7 @@ class _Run:
         request: TrainRequest,
         start: _Start,
         teachers: Teachers,
-        data: _DataSet,
+        data: DataSet,
         folder: RunFolder,
         notices: TrainNotices,
     ) -> None:
@@ -355,11 +343,3 @@ class _Run:
 def _seed(seed: int, epoch: int) -> int:
     """Another one for each epoch, so that a resumed run sees what an uninterrupted one sees."""
     return (seed * 1_000_003 + epoch) % 2**63
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
