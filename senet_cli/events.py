@@ -163,6 +163,26 @@ class ModelKept:
 
 
 @dataclass(frozen=True, slots=True)
+class DataSetUnderstood:
+    """How folders of a data set were understood that might have been meant otherwise.
+
+    Args:
+        remarks: one line each.
+        by_name: True if the name of one decided, and it would be a class without parts.
+    """
+
+    remarks: tuple[str, ...]
+    by_name: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DataSetNote:
+    """Something about the images of a data set that people should know."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImagesDone:
     """That many images are done so far."""
 
@@ -260,6 +280,8 @@ Event = (
     | WeightsTaken
     | ModelReady
     | ModelKept
+    | DataSetUnderstood
+    | DataSetNote
     | ImagesDone
     | TrainingImagesLeftOut
     | EngineLeftOut

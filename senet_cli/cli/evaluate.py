@@ -73,6 +73,8 @@ def evaluate(
     output: opt.ReportOption = None,
     image_size: opt.ImageSizeOption = None,
     recipe: opt.RecipeOption = "default",
+    no_parts: opt.NoPartsOption = False,
+    allow_empty_classes: opt.EmptyClassesOption = False,
     manifest: opt.ManifestOption = None,
     offline: opt.OfflineOption = False,
     quiet: opt.QuietOption = False,
@@ -89,8 +91,11 @@ def evaluate(
     mute_native_code()
 
     from senet_cli.catalogue.resolve import ModelRef
-    from senet_cli.datasets.folders import HeldBack, inner, unpacked
-    from senet_cli.datasets.ground_truth import match_classes, read_labelled
+    from senet_cli.datasets.archives import unpacked
+    from senet_cli.datasets.classes import match_classes
+    from senet_cli.datasets.ground_truth import read_labelled
+    from senet_cli.datasets.held_back import HeldBack
+    from senet_cli.datasets.parts import inner
     from senet_cli.inference.pipeline import RunOptions
     from senet_cli.inference.resolve import Resolver
     from senet_cli.tasks.evaluate import evaluate as run
@@ -103,7 +108,8 @@ def evaluate(
         open_output(output) as out,
         ConsoleReporter(quiet=quiet) as reporter,
     ):
-        images = read_labelled(folder, truth)
+        images = read_labelled(folder, truth, parts=not no_parts, empty_classes=allow_empty_classes)
+        reporter.report(images.event)
         if chosen := HeldBack.read(Path(model)):
             everything, images = images, chosen.within(images, inner(folder))
             if len(images) < len(everything):
@@ -123,6 +129,9 @@ def evaluate(
         note(f"{failure.path}: {failure.kind}: {failure.message}", quiet=quiet)
     if result.failures:
         say(f"{len(result.failures):,} of {len(images):,} images could not be classified", "yellow")
+    if result.unmeasured:
+        names = ", ".join(f"`{name}`" for name in result.unmeasured[:5])
+        say(f"not measured, because none of their images could be classified: {names}", "yellow")
     if confusion:
         _draw(result, confusion)
     if result.failures:

@@ -114,6 +114,13 @@ ReportFormatOption = Annotated[
 ReportOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the result there.")
 ]
+NoPartsOption = Annotated[
+    bool,
+    typer.Option("--no-parts", help="All folders in DATA are classes, also those called train, val or test."),
+]
+EmptyClassesOption = Annotated[
+    bool, typer.Option("--allow-empty-classes", help="Go on where no image of a class can be read.")
+]
 JobsOption = Annotated[
     str,
     typer.Option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 from senet_cli.cli.console import note, say
 from senet_cli.cli.download_progress import DownloadDisplay, DownloadEvent
@@ -13,6 +14,8 @@ from senet_cli.events import (
     ConversionNotKept,
     ConversionStarted,
     DamagedFilePutAside,
+    DataSetNote,
+    DataSetUnderstood,
     EngineLeftOut,
     EpochAdvanced,
     EpochFinished,
@@ -107,37 +110,61 @@ _WORK = {
 
 
 def _lines(event: Event) -> list[str]:
-    match event:
-        case WaitingForProcess(work, name):
-            return [_WORK[work].format(name)]
-        case FilesAbsent(count):
-            return [f"{count} models have no file there"]
-        case ModelKept(name, imported):
-            whose = f"is yours and stays; `senet import --remove {name}` deletes it"
-            return [f"`{name}` {whose if imported else 'comes with senet and stays'}"]
-        case ConversionStarted(name):
-            return [f"converting `{name}` for OpenVINO, this once"]
-        case ConversionNotKept(error):
-            return [f"the conversion cannot be kept: {error.message}"]
-        case WeightsTaken(words, several, asked):
-            return [f"{words}; --weights-key takes another" if several and not asked else words]
-        case ModelReady():
-            return [
-                f"{event.name} ({event.architecture}) from {event.start}",
-                event.runtime,
-                event.preprocessing,
-                f"batches of {event.batch_size}, {event.jobs} decoding threads",
-            ]
-        case TrainingImagesLeftOut(model, count):
-            return [f"leaving out {count:,} images that `{model}` was trained on"]
-        case EngineLeftOut(precision, device):
-            return [f"no row for OpenVINO in {precision} on {device}: not installed, or it cannot do that"]
-        case TrainingPrepared(train, held_back, classes, first):
-            going_on = f"; going on with epoch {first}" if first > 1 else ""
-            return [f"{train:,} images of {classes} classes, {held_back:,} held back{going_on}"]
-        case ImagesUnreadable(problems):
-            return [f"left out {len(problems):,} images that cannot be read, such as {problems[0]}"]
-    raise AssertionError(f"no words for {event}")
+    words = _WORDS[type(event)](event)
+    return [words] if isinstance(words, str) else words
+
+
+def _kept(event: ModelKept) -> str:
+    if event.imported:
+        return f"`{event.name}` is yours and stays; `senet import --remove {event.name}` deletes it"
+    return f"`{event.name}` comes with senet and stays"
+
+
+def _taken(event: WeightsTaken) -> str:
+    another = event.several and not event.asked
+    return f"{event.words}; --weights-key takes another" if another else event.words
+
+
+def _ready(event: ModelReady) -> list[str]:
+    return [
+        f"{event.name} ({event.architecture}) from {event.start}",
+        event.runtime,
+        event.preprocessing,
+        f"batches of {event.batch_size}, {event.jobs} decoding threads",
+    ]
+
+
+def _understood(event: DataSetUnderstood) -> list[str]:
+    other = ["with --no-parts all folders are classes, whatever they are called"]
+    return [*event.remarks, *(other if event.by_name else [])]
+
+
+def _prepared(event: TrainingPrepared) -> str:
+    going_on = f"; going on with epoch {event.first_epoch}" if event.first_epoch > 1 else ""
+    return f"{event.train:,} images of {event.classes} classes, {event.held_back:,} held back{going_on}"
+
+
+_WORDS: dict[type, Callable[[Any], str | list[str]]] = {
+    WaitingForProcess: lambda event: _WORK[event.work].format(event.name),
+    FilesAbsent: lambda event: f"{event.count} models have no file there",
+    ModelKept: _kept,
+    ConversionStarted: lambda event: f"converting `{event.name}` for OpenVINO, this once",
+    ConversionNotKept: lambda event: f"the conversion cannot be kept: {event.error.message}",
+    WeightsTaken: _taken,
+    ModelReady: _ready,
+    DataSetUnderstood: _understood,
+    DataSetNote: lambda event: event.words,
+    TrainingImagesLeftOut: lambda event: (
+        f"leaving out {event.count:,} images that `{event.model}` was trained on"
+    ),
+    EngineLeftOut: lambda event: (
+        f"no row for OpenVINO in {event.precision} on {event.device}: not installed, or it cannot do that"
+    ),
+    TrainingPrepared: _prepared,
+    ImagesUnreadable: lambda event: (
+        f"left out {len(event.problems):,} images that cannot be read, such as {event.problems[0]}"
+    ),
+}
 
 
 def _epoch(event: EpochFinished) -> str:

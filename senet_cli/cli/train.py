@@ -1,4 +1,4 @@
-"""`senet train`: train a network on images of one's own."""
+"""`senet train`: train a network on your own images."""
 
 from __future__ import annotations
 
@@ -108,6 +108,8 @@ def train(
         str, typer.Option(metavar="auto|cpu|cuda[:N]|mps", envvar="SENET_DEVICE", help="Where to train.")
     ] = "auto",
     jobs: opt.JobsOption = "auto",
+    no_parts: opt.NoPartsOption = False,
+    allow_empty_classes: opt.EmptyClassesOption = False,
     manifest: opt.ManifestOption = None,
     offline: opt.OfflineOption = False,
     quiet: opt.QuietOption = False,
@@ -153,7 +155,18 @@ def train(
         deterministic=deterministic,
     )
     request = TrainRequest(
-        data, output, recipe, arch, origin, tuple(teacher or ()), not no_se, resume, resolved, workers
+        data,
+        output,
+        recipe,
+        arch,
+        origin,
+        tuple(teacher or ()),
+        not no_se,
+        resume,
+        resolved,
+        workers,
+        parts=not no_parts,
+        empty_classes=allow_empty_classes,
     )
     with ConsoleReporter(quiet=quiet) as reporter, epoch_progress(epochs, shown=not quiet) as bar:
         reporter.on_epoch = bar

@@ -1,19 +1,19 @@
-"""Which image shows what: class folders or a list beside the images, matched with a model's classes."""
+"""Which image shows what: class folders, or a list beside the images."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
-import difflib
 import itertools
 import os
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from senet_cli.catalogue.labels import LabelSet
-from senet_cli.datasets.folders import Labelled, inner, read_held_back
+from senet_cli.datasets.classes import WORDNET
+from senet_cli.datasets.labelled import Labelled
+from senet_cli.datasets.names import normal
+from senet_cli.datasets.parts import inner
+from senet_cli.datasets.splits import read_held_back
 from senet_cli.errors import DiskError, UsageError
 from senet_cli.images.sources import EXTENSIONS, Source, walk
 
@@ -23,12 +23,17 @@ _UNUSABLE = "ILSVRC2012_validation_ground_truth.txt"
 _IMAGE_COLUMNS = ("path", "file", "filename", "file_name", "image", "imageid", "image_id", "name", "id")
 _CLASS_COLUMNS = ("label", "class", "target", "wnid", "synset", "category", "predictionstring", "id")
 """Names in a list's header, what says it best first: `id` may be either, or the number of the row."""
-_LONGEST_INDEX = 9
-_WORDNET = re.compile(r"n\d{8}")
 
 
-def read_labelled(folder: Path, listed: Path | None) -> Labelled:
+def read_labelled(
+    folder: Path, listed: Path | None, *, parts: bool = True, empty_classes: bool = False
+) -> Labelled:
     """Images below `folder` with their classes: by a list if there is one, else by class folders.
+
+    Args:
+        folder: with the images.
+        listed: the list; None to look for one.
+        parts, empty_classes: for class folders, see `read_held_back`.
 
     Raises:
         UsageError: no class folders, or a list that cannot be understood or names none of the images.
@@ -40,95 +45,10 @@ def read_labelled(folder: Path, listed: Path | None) -> Labelled:
         if found := next((folder / name for name in LISTS if (folder / name).is_file()), None):
             with contextlib.suppress(UsageError):  # a list of other things, beside class folders
                 return _by_list(folder, found)
-        return read_held_back(folder)
+        return read_held_back(folder, parts=parts, empty_classes=empty_classes)
     except UsageError as error:
-        raise UsageError(error.message, "Or give a list of images and classes: --truth FILE.csv.") from error
-
-
-def match_classes(names: Sequence[str], labels: LabelSet) -> tuple[int, ...]:
-    """Position in the model's output for each class name of a data set.
-
-    A name is an identifier of the model's (a WordNet id, alone or before `_` or `-`), one of its labels
-    or their synonyms, where only one class has it (upper case, `_` and `-` do not matter), or an index.
-
-    Raises:
-        UsageError: a class that the model does not know; the hint names the closest.
-    """
-    known = _KnownClasses(labels)
-    found = [known.find(name) for name in names]
-    unknown = [name for name, index in zip(names, found, strict=True) if index is None]
-    if unknown:
-        raise UsageError(
-            f"the model has no class `{unknown[0][:80]}`" + _and_more(len(unknown) - 1),
-            f"{known.hint(unknown[0])} Classes are matched by WordNet id, name, synonym or index.",
-        )
-    indices = [index for index in found if index is not None]
-    if len(set(indices)) < len(indices):
-        twice = next(n for n, index in zip(names, indices, strict=True) if indices.count(index) > 1)
-        raise UsageError(f"two classes of the images are the same class of the model: `{twice}`")
-    return tuple(indices)
-
-
-class _KnownClasses:
-    """The classes of a model by everything they are called.
-
-    Args:
-        labels: of the model.
-    """
-
-    def __init__(self, labels: LabelSet) -> None:
-        self._labels = labels
-        self._by_id = {known: index for index, known in enumerate(labels.ids) if known}
-        self._by_label = _only(enumerate(labels.labels))
-        self._by_plain = _only((index, _plain(label)) for index, label in enumerate(labels.labels))
-        self._by_synonym = _by_synonym(labels)
-
-    def find(self, name: str) -> int | None:
-        """The position of a class in the model's output; None if there is none, or more than one."""
-        wordnet = _WORDNET.match(name)
-        if wordnet and wordnet[0] in self._by_id:
-            return self._by_id[wordnet[0]]
-        plain = _plain(name)
-        for known, key in ((self._by_id, name), (self._by_label, name), (self._by_plain, plain)):
-            if key in known:
-                return known[key]
-        if len(self._by_synonym.get(plain, ())) == 1:
-            return next(iter(self._by_synonym[plain]))
-        short = name.isdecimal() and len(name) <= _LONGEST_INDEX
-        return int(name) if short and int(name) < len(self._labels) else None
-
-    def hint(self, name: str) -> str:
-        """What an unknown name may stand for."""
-        if several := self._by_synonym.get(_plain(name)):
-            meant = [f"`{self._labels.ids[i] or self._labels.labels[i]}`" for i in sorted(several)[:3]]
-            return f"It may be {' or '.join(meant)}."
-        close = difflib.get_close_matches(_plain(name), {*self._by_plain, *self._by_synonym}, n=1)
-        return f"Did you mean `{close[0]}`?" if close else f"It knows, say, `{self._labels.labels[0]}`."
-
-
-def _only(named: Iterable[tuple[int, str]]) -> dict[str, int]:
-    """Index by name, without names that several classes have: ImageNet has a cardigan and a Cardigan."""
-    named = list(named)
-    times = Counter(name for _, name in named)
-    return {name: index for index, name in named if times[name] == 1}
-
-
-def _by_synonym(labels: LabelSet) -> dict[str, set[int]]:
-    """Classes by label and synonym, spelled plainly, and by all synonyms in one (`tench, Tinca tinca`)."""
-    found: dict[str, set[int]] = {}
-    for index, label in enumerate(labels.labels):
-        names = (label, *(labels.synonyms[index] if labels.synonyms else ()))
-        for name in (*names, ", ".join(names)):
-            found.setdefault(_plain(name), set()).add(index)
-    return found
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s_-]+", " ", name).strip().casefold()
-
-
-def _and_more(count: int) -> str:
-    return f", nor {count:,} others" if count else ""
+        hint = f"{error.hint} Or give a list of images and classes: --truth FILE.csv.".strip()
+        raise UsageError(error.message, hint) from error
 
 
 # --- lists ----------------------------------------------------------------------------------------
@@ -174,7 +94,7 @@ class _Places:
             path = Path(source.name)
             if source.problem is None and path.suffix.lower() in EXTENSIONS:
                 for name in (path.name, path.stem):
-                    self._by_name.setdefault(name, []).append(path)
+                    self._by_name.setdefault(normal(name), []).append(path)
 
     def find(self, image: str) -> str | None:
         """The file whose path ends most like `image`; the extension may be left out. None if there is none.
@@ -182,12 +102,15 @@ class _Places:
         Raises:
             UsageError: several files fit equally well.
         """
-        wanted = PurePosixPath(image.replace("\\", "/")).parts
+        given = PurePosixPath(image.replace("\\", "/")).parts
+        wanted = tuple(map(normal, given))
         found = self._by_name.get(wanted[-1], []) if wanted else []
         if not found:
             return None
-        fits = [_common_ending(path.parts[:-1], wanted[:-1]) for path in found]
+        fits = [_common_ending(tuple(map(normal, path.parts[:-1])), wanted[:-1]) for path in found]
         best = [path for path, fit in zip(found, fits, strict=True) if fit == max(fits)]
+        if len(best) > 1:  # the same name in two Unicode forms
+            best = [path for path in best if given[-1] in (path.name, path.stem)] or best
         if len(best) > 1:
             raise UsageError(
                 f"`{image}` may be `{best[0]}` or `{best[1]}`",
@@ -217,7 +140,7 @@ def _rows(listed: Path) -> Iterator[tuple[str, str]]:
         if len(row) <= max(image, name) or not row[name].strip():
             raise UsageError(f"`{listed}`, line {number}: no image and class in `{' '.join(row)[:80]}`")
         value = row[name].strip()
-        yield row[image].strip(), value.split()[0] if _WORDNET.match(value) else value
+        yield row[image].strip(), normal(value.split()[0] if WORDNET.match(value) else value)
 
 
 def _cells(text: str, listed: Path) -> list[list[str]]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from senet_cli.datasets.folders import Labelled
+from senet_cli.datasets.labelled import Labelled
 from senet_cli.errors import NothingToClassifyError
 from senet_cli.inference.pipeline import RunOptions, classify
 from senet_cli.inference.predictor import Predictor
@@ -79,6 +79,7 @@ class Evaluation:
         confusion: counts (classes, classes), true class by row, predicted by column, both as `classes`;
             images taken for any other class are counted in none of its columns.
         failures: images that could not be classified; they count nowhere else.
+        unmeasured: labels of the classes that have images, none of which could be classified.
     """
 
     model: str
@@ -89,6 +90,7 @@ class Evaluation:
     calibration_error: float
     confusion: NDArray[np.int64]
     failures: tuple[ImageFailure, ...]
+    unmeasured: tuple[str, ...] = ()
 
     @property
     def mean_class_accuracy(self) -> float:
@@ -108,7 +110,7 @@ def evaluate(
     Args:
         images: with their classes.
         indices: position in the model's output, for each class of the images; see
-            `senet_cli.datasets.ground_truth`.
+            `senet_cli.datasets.classes`.
         predictor: the model.
         options: batch size and decoding threads; what is kept of the predictions is decided here.
         progress: called with the number of images done so far.
@@ -135,12 +137,14 @@ class _Tally:
         self.outcomes: Counter[tuple[int, int]] = Counter()
         self._top5 = 0
         self._failures: list[ImageFailure] = []
+        self._failed: set[int] = set()
         self._scores: list[float] = []
         self._hits: list[bool] = []
 
     def add(self, record: Record, target: int) -> None:
         if isinstance(record, ImageFailure):
             self._failures.append(record)
+            self._failed.add(target)
             return
         ranked = [prediction.index for prediction in record.predictions]
         self.outcomes[target, ranked[0]] += 1
@@ -164,6 +168,7 @@ class _Tally:
             calibration_error=calibration_error(self._scores, self._hits),
             confusion=confusion,
             failures=tuple(self._failures),
+            unmeasured=tuple(predictor.labels.labels[i] for i in sorted(self._failed - set(present))),
         )
 
     def _class(self, index: int, predictor: Predictor) -> ClassResult:
@@ -229,6 +234,7 @@ def as_dict(evaluation: Evaluation, image_size: int, published: dict[str, Any] |
             for result in evaluation.classes
         ],
         "confusion": evaluation.confusion.tolist(),
+        "unmeasured": list(evaluation.unmeasured),
         "failures": [
             {"path": failure.path, "kind": failure.kind, "message": failure.message}
             for failure in evaluation.failures

@@ -9,7 +9,7 @@ import pytest
 
 from senet_cli.catalogue.labels import LabelSet, labels_for_classes, load_labels, numbered_labels
 from senet_cli.catalogue.lookup import load_manifest
-from senet_cli.datasets.ground_truth import match_classes
+from senet_cli.datasets.classes import match_classes
 from senet_cli.errors import UsageError
 from senet_cli.settings import BUNDLED_MODEL
 

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from senet_cli.catalogue.labels import LabelSet, load_labels, numbered_labels
-from senet_cli.datasets.ground_truth import match_classes, read_labelled
+from senet_cli.datasets.classes import match_classes
+from senet_cli.datasets.ground_truth import read_labelled
 from senet_cli.errors import UsageError
 from senet_cli.tasks.evaluate import Share, calibration_error
 from tests.conftest import Senet

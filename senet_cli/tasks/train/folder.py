@@ -25,7 +25,7 @@ from torch import Tensor
 from senet_cli.catalogue.entries import Checkpoint
 from senet_cli.catalogue.labels import LabelSet
 from senet_cli.catalogue.lookup import MODEL_FILE
-from senet_cli.datasets.folders import HELD_BACK_FILE, HeldBack
+from senet_cli.datasets.held_back import HELD_BACK_FILE, HeldBack
 from senet_cli.errors import CheckpointError, DiskError, UsageError
 from senet_cli.nets.network import SENetwork
 from senet_cli.store.files import write_atomically

@@ -16,7 +16,7 @@ from torchvision import transforms
 from torchvision.transforms import functional
 
 from senet_cli.catalogue.entries import Preprocess
-from senet_cli.datasets.folders import Labelled
+from senet_cli.datasets.labelled import Labelled
 from senet_cli.errors import ImageError
 from senet_cli.images.decode import decode, silence_decoders
 from senet_cli.images.preprocess import RESAMPLING, to_pixels

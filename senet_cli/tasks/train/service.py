@@ -22,13 +22,16 @@ from senet_cli.catalogue.entries import (
     Metric,
     Preprocess,
 )
-from senet_cli.catalogue.labels import NO_NAME, LabelSet, labels_for_classes
+from senet_cli.catalogue.labels import NO_NAME, LabelSet
 from senet_cli.catalogue.parse import is_name
 from senet_cli.catalogue.resolve import ModelRef
-from senet_cli.datasets.folders import HeldBack, Labelled, Splits, inner, read_splits, split, unpacked
+from senet_cli.datasets.archives import unpacked
+from senet_cli.datasets.labelled import Labelled
+from senet_cli.datasets.names import normal
 from senet_cli.errors import UsageError
 from senet_cli.events import (
     SILENCE,
+    DataSetNote,
     EpochAdvanced,
     EpochFinished,
     ImagesUnreadable,
@@ -42,6 +45,7 @@ from senet_cli.inference.start import start_engine
 from senet_cli.nets.network import SENetwork, build_network
 from senet_cli.nets.pixels import PixelNetwork
 from senet_cli.settings import Settings
+from senet_cli.tasks.train.data_set import DataSet, Undivided
 from senet_cli.tasks.train.folder import RunFolder, State
 from senet_cli.tasks.train.loop import Epoch, Trainer
 from senet_cli.tasks.train.recipe import Recipe, TrainPrecision
@@ -64,6 +68,8 @@ class TrainRequest:
         resume: True to go on with the run in `output`, if one was begun.
         device: a resolved device.
         jobs: decoding processes, for large images.
+        parts: False if all folders of the data are classes, also those that are named like parts.
+        empty_classes: True to train although no image of some class can be read.
     """
 
     data: Path
@@ -76,6 +82,8 @@ class TrainRequest:
     resume: bool
     device: str
     jobs: int
+    parts: bool = True
+    empty_classes: bool = False
 
 
 def train(request: TrainRequest, settings: Settings, reporter: Reporter) -> Checkpoint:
@@ -92,52 +100,25 @@ def train(request: TrainRequest, settings: Settings, reporter: Reporter) -> Chec
     if request.data.is_dir() and request.output.resolve().is_relative_to(request.data.resolve()):
         raise UsageError(f"`{request.output}` lies inside `{request.data}`", "Give -o a folder elsewhere.")
     with unpacked(request.data) as data:
-        data_set = _DataSet.read(data, request.recipe.seed)
+        images = Undivided.read(data, request.data, parts=request.parts, empty_classes=request.empty_classes)
+        reporter.report(images.splits.event)
+        images.check_classes()
         resolver = Resolver.load(settings, reporter)
         start = _start(request, resolver)
         teachers = _teachers(
             [
-                _teacher(name, start.architecture.preprocess, data_set.labels, resolver)
+                _teacher(name, start.architecture.preprocess, images.labels, resolver)
                 for name in request.teachers
             ],
             request,
             settings,
         )
+        data_set = images.divide(
+            request.recipe.seed, request.jobs, lambda text: reporter.report(DataSetNote(text))
+        )
         folder.prepare()
         with folder.locked():
             return _Run(request, start, teachers, data_set, folder, reporter).go()
-
-
-@dataclass(frozen=True, slots=True)
-class _DataSet:
-    """The images of a run.
-
-    Args:
-        splits: to train on and to measure with.
-        labels: names of the classes.
-        digest: of names, classes and sizes of all images.
-        held_back: which images were chosen to measure with, if it was us who chose.
-    """
-
-    splits: Splits
-    labels: LabelSet
-    digest: str
-    held_back: HeldBack | None
-
-    @classmethod
-    def read(cls, folder: Path, seed: int) -> _DataSet:
-        """All that is wrong with names of classes is found here, before anything is trained."""
-        root, parts = inner(folder), read_splits(folder)
-        for name in parts.train.classes:
-            if not _is_utf8(name):
-                raise UsageError(f"the name of the class folder {name!r} is not UTF-8", "Rename it.")
-        labels = labels_for_classes(parts.train.classes)
-        if len(set(labels.labels)) < len(labels):
-            twice = next(label for label in labels.labels if labels.labels.count(label) > 1)
-            raise UsageError(f"two class folders are the same class, `{twice}`", "Put their images together.")
-        splits = split(parts, seed)
-        chosen = None if parts.held_back else HeldBack.of(splits, root)
-        return cls(splits, labels, splits.digest(root), chosen)
 
 
 # --- what a run starts from -----------------------------------------------------------------------
@@ -169,7 +150,7 @@ def _start(request: TrainRequest, resolver: Resolver) -> _Start:
 def _teacher(name: str, preprocess: Preprocess, labels: LabelSet, resolver: Resolver) -> RunnableModel:
     """A model that sees what the network sees and gives an answer for each of its classes."""
     model = resolver.choose(ModelRef.parse(name))
-    if model.labels.labels != labels.labels:
+    if not _same_classes(model.labels, labels):
         raise UsageError(
             f"the classes of `{name}` are not those of the images", "A teacher knows the same classes."
         )
@@ -188,10 +169,14 @@ def _network(start: _Start, labels: LabelSet) -> SENetwork:
     if start.model is None:
         return fresh
     trained = load_torch_network(start.model)
-    if start.model.labels.labels == labels.labels:
+    if _same_classes(start.model.labels, labels):
         return trained.train()
     trained.head, trained.spec = fresh.head, fresh.spec
     return trained.train()
+
+
+def _same_classes(one: LabelSet, other: LabelSet) -> bool:
+    return list(map(normal, one.labels)) == list(map(normal, other.labels))
 
 
 def _teachers(models: Sequence[RunnableModel], request: TrainRequest, settings: Settings) -> Teachers:
@@ -216,7 +201,7 @@ class _Run:
         request: TrainRequest,
         start: _Start,
         teachers: Teachers,
-        data: _DataSet,
+        data: DataSet,
         folder: RunFolder,
         reporter: Reporter,
     ) -> None:
@@ -355,11 +340,3 @@ class _Run:
 def _seed(seed: int, epoch: int) -> int:
     """Another one for each epoch, so that a resumed run sees what an uninterrupted one sees."""
     return (seed * 1_000_003 + epoch) % 2**63
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

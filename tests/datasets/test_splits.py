@@ -14,16 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from senet_cli.datasets.folders import (
-    HELD_BACK_FILE,
-    HeldBack,
-    Labelled,
-    read_class_folders,
-    read_held_back,
-    read_splits,
-    split,
-    unpacked,
-)
+from senet_cli.datasets.archives import unpacked
+from senet_cli.datasets.class_folders import folders, read_classes
+from senet_cli.datasets.held_back import HELD_BACK_FILE, HeldBack
+from senet_cli.datasets.labelled import Labelled
+from senet_cli.datasets.splits import read_held_back, read_splits, split
 from senet_cli.errors import DiskError, UsageError
 from senet_cli.images.decode import decode
 
@@ -263,10 +258,10 @@ def test_only_what_was_held_back_is_measured(tmp_path: Path) -> None:
     chosen = HeldBack.read(run)
     assert chosen
     assert len(chosen.images) == 2
-    kept = chosen.within(read_class_folders(data), data)
+    kept = chosen.within(read_classes(folders(data)), data)
     assert {path for path, _ in named(kept, data)} == set(chosen.images)
     picture(data / "b" / "3.png")  # other images than the run was made from
-    assert len(chosen.within(read_class_folders(data), data)) == 5
+    assert len(chosen.within(read_classes(folders(data)), data)) == 5
     assert HeldBack.read(data) is None
 
 
