@@ -24,8 +24,8 @@ from senet_cli.settings import BUNDLED_MODEL, DEFAULT_MODEL, Settings
 from senet_cli.store.cache import Cache
 from senet_cli.store.conversions import Converted
 from senet_cli.store.files import digest_of
-from senet_cli.weights.caffe import holds_caffemodel, with_caffe_numbers
-from senet_cli.weights.layouts import find_layout
+from senet_cli.weights.publishers import find_layout
+from senet_cli.weights.publishers.caffe import holds_caffemodel, with_caffe_numbers
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage

@@ -28,7 +28,7 @@ from senet_cli.inference.engines.drivers import may_have_gpu
 from senet_cli.settings import Settings
 from senet_cli.specs import Spec
 from senet_cli.store.conversions import Converted, ConvertedStore, Facts
-from senet_cli.weights.layouts import find_layout
+from senet_cli.weights.publishers import find_layout
 
 if TYPE_CHECKING:
     from senet_cli.nets.network import SENetwork

@@ -24,8 +24,8 @@ from senet_cli.errors import CheckpointError, DiskError
 from senet_cli.nets.network import SENetwork, network_from_state
 from senet_cli.specs import Spec
 from senet_cli.store.archives import is_archive, open_member
-from senet_cli.weights.caffe import is_caffemodel
-from senet_cli.weights.layouts import LAYOUTS, CaffeLayout, KeyLayout
+from senet_cli.weights.publishers import LAYOUTS, KeyLayout
+from senet_cli.weights.publishers.caffe import CaffeLayout, is_caffemodel
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 _SHOWN_KEYS = 5

@@ -20,7 +20,8 @@ from senet_cli.nets.folding import fold_batch_norms
 from senet_cli.nets.network import SENetwork, build_network
 from senet_cli.specs import InceptionBlock, InceptionSpec, InceptionStage, SqueezeExcite, StemPool
 from senet_cli.tasks.train.loop import _frozen
-from senet_cli.weights.layouts import CAFFE_INCEPTION, SENET
+from senet_cli.weights.publishers.caffe import CAFFE_INCEPTION
+from senet_cli.weights.publishers.senet import SENET
 from senet_cli.weights.read import load_network, load_own_network
 from tests.oracles.nets import distance, logits_of, random_state, two_images, with_state
 
