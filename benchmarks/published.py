@@ -18,7 +18,7 @@ import torch
 from senet_cli import create_model
 from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.catalogue.write import checkpoint_dict
-from senet_cli.weights.layouts import CADENE
+from senet_cli.weights.publishers.cadene import CADENE
 
 MODEL = "seresnet50.cadene"
 GFLOP = 7.74

@@ -175,7 +175,7 @@ def own_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from senet_cli.catalogue.lookup import load_manifest
     from senet_cli.nets.network import build_network
-    from senet_cli.weights.layouts import LEEYEONSU
+    from senet_cli.weights.publishers.leeyeonsu import LEEYEONSU
 
     torch.manual_seed(0)
     state = build_network(load_manifest().architecture(CIFAR_NET).spec).state_dict()

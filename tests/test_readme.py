@@ -17,7 +17,7 @@ from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.cli.app import app
 from senet_cli.errors import ExitCode
 from senet_cli.images.decode import FORMATS
-from senet_cli.weights.layouts import WRITABLE
+from senet_cli.weights.publishers import WRITABLE
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -39,7 +39,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from senet_cli.nets.network import build_network
-    from senet_cli.weights.layouts import CADENE
+    from senet_cli.weights.publishers.cadene import CADENE
 
     folder = tmp_path_factory.mktemp("reader")
     (folder / "photos" / "more").mkdir(parents=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NewType
+from typing import Annotated, Literal, NewType
 from urllib.parse import unquote, urlsplit
 
 from senet_cli.specs import Spec
+from senet_cli.specs.declare import Between
 
 EntryName = NewType("EntryName", str)
 """Name of a checkpoint, checked: a-z, 0-9, `_`, `-` and at most one `.`; safe as a file name."""
@@ -23,13 +24,25 @@ SUFFIXES: dict[FileFormat, str] = {
 }
 OWN_RUN = "`senet train`"
 """Source of an accuracy that was measured at the end of a training run."""
+Pixels = Annotated[int, Between(1, 4096)]
+Percent = Annotated[float, Between(0, 100)]
+_Mean = Annotated[float, Between(0, 1)]
+_Deviation = Annotated[float, Between(1e-6, 10)]
 MAX_BYTES = 2 * 2**30
 """Cap on a download whose size is not published."""
 
 
 @dataclass(frozen=True, slots=True)
+class Sizes:
+    """The publisher's larger size for tests, in pixels; all else is as in `preprocess`."""
+
+    resize: Pixels
+    crop: Pixels
+
+
+@dataclass(frozen=True, slots=True)
 class Preprocess:
-    """How the publisher turns an RGB image into the network's input.
+    """How the publisher turns an RGB image into the network's input: resized, cropped, normalised.
 
     Args:
         resize: pixels of the shorter edge after resizing.
@@ -38,11 +51,11 @@ class Preprocess:
         mean, std: subtracted and divided by, per channel, on values 0..1 in RGB order.
     """
 
-    resize: int
-    crop: int
+    resize: Pixels
+    crop: Pixels
     interpolation: Interpolation
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[_Mean, _Mean, _Mean]
+    std: tuple[_Deviation, _Deviation, _Deviation]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +180,9 @@ class Metric:
     """
 
     dataset: str
-    top1: float
-    top5: float | None
-    size: int
+    top1: Percent
+    top5: Percent | None
+    size: Pixels
     source: str
 
 

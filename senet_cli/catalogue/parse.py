@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from senet_cli.catalogue.entries import (
@@ -20,26 +21,28 @@ from senet_cli.catalogue.entries import (
     MemberDigest,
     Metric,
     Preprocess,
+    Sizes,
 )
 from senet_cli.catalogue.fields import Fields
 from senet_cli.catalogue.labels import LabelSet
-from senet_cli.catalogue.structure import parse_structure
 from senet_cli.specs import Spec
+from senet_cli.specs.residual import MAX_CLASSES
 
-_NAME = re.compile(r"[a-z0-9_-]{1,64}(\.[a-z0-9_-]{1,64})?")
-_ALIAS = re.compile(r"[a-z0-9_.-]{1,100}(/[a-z0-9_.-]{1,100})?")
-_FILE = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,100}")
+T = TypeVar("T")
+NAME = re.compile(r"[a-z0-9_-]{1,64}(\.[a-z0-9_-]{1,64})?")
+ALIAS = re.compile(r"[a-z0-9_.-]{1,100}(/[a-z0-9_.-]{1,100})?")
+FILE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,100}")
 _HEX = re.compile(r"[0-9a-f]+")
 _WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {
     f"{device}{number}" for device in ("com", "lpt") for number in range(10)
 }
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-_MAX_FILE = 4 * 2**30
+MAX_FILE = 4 * 2**30
 
 
 def is_name(text: str) -> bool:
     """True for what may name a checkpoint."""
-    return bool(_NAME.fullmatch(text)) and text.partition(".")[0] not in _WINDOWS_DEVICES
+    return bool(NAME.fullmatch(text)) and text.partition(".")[0] not in _WINDOWS_DEVICES
 
 
 def parse_name(text: str, fields: Fields, field: str = "") -> EntryName:
@@ -52,12 +55,14 @@ def parse_name(text: str, fields: Fields, field: str = "") -> EntryName:
 
 def parse_architecture(key: str, fields: Fields) -> Architecture:
     """One value of `architectures`."""
+    from senet_cli.catalogue.codec import read  # not what `senet --help` waits for
+
     parse_name(key, fields)
-    spec = parse_structure(fields)
+    spec: Spec = read(Spec, fields)
     architecture = Architecture(
         key=key,
         spec=spec,
-        preprocess=parse_preprocess(fields.child("preprocess")),
+        preprocess=_whole(Preprocess, fields.child("preprocess")),
         labels=parse_name(fields.text("labels"), fields, "labels"),
     )
     _check_size(architecture.preprocess, spec, fields)
@@ -70,17 +75,13 @@ def _check_size(preprocess: Preprocess, spec: Spec, fields: Fields) -> None:
         fields.fail(f"`preprocess`: {problem}")
 
 
-def parse_preprocess(fields: Fields) -> Preprocess:
-    """One `preprocess` object."""
-    preprocess = Preprocess(
-        resize=fields.integer("resize", 1, 4096),
-        crop=fields.integer("crop", 1, 4096),
-        interpolation=fields.choice("interpolation", ("bilinear", "bicubic")),
-        mean=fields.triple("mean", 0, 1),
-        std=fields.triple("std", 1e-6, 10),
-    )
+def _whole(kind: type[T], fields: Fields) -> T:
+    """A value that has the object for itself."""
+    from senet_cli.catalogue.codec import read
+
+    value: T = read(kind, fields)
     fields.done()
-    return preprocess
+    return value
 
 
 def parse_label_set(name: str, fields: Fields) -> LabelSet:
@@ -104,9 +105,9 @@ def parse_checkpoint(
     if key not in architectures:
         fields.fail(f"`architecture` is `{key[:80]}`, which `architectures` does not have")
     architecture = architectures[key]
-    if classes := fields.integer("classes", 1, 1_000_000, None):
+    if classes := fields.integer("classes", 1, MAX_CLASSES, None):
         architecture = replace(architecture, spec=architecture.spec.with_classes(classes))
-    preprocess = parse_preprocess(fields.child("preprocess"))
+    preprocess = _whole(Preprocess, fields.child("preprocess"))
     checkpoint = Checkpoint(
         name=parse_name(name, fields),
         publisher=fields.text("publisher"),
@@ -114,8 +115,8 @@ def parse_checkpoint(
         labels=parse_name(fields.text("labels", architecture.labels), fields, "labels"),
         preprocess=preprocess,
         files=fields.each("files", lambda file: _file(file, folder)),
-        metrics=fields.each("metrics", _metric, []),
-        licence=_licence(fields.child("licence")),
+        metrics=fields.each("metrics", lambda metric: _whole(Metric, metric), []),
+        licence=_whole(Licence, fields.child("licence")),
         aliases=tuple(_alias(text, fields) for text in fields.texts("aliases", [])),
         sources=fields.texts("sources", []),
         test_preprocess=_test_preprocess(fields.optional_child("test"), preprocess),
@@ -131,16 +132,15 @@ def _test_preprocess(fields: Fields | None, usual: Preprocess) -> Preprocess | N
     """The sizes of `test`; everything else is as in `preprocess`."""
     if fields is None:
         return None
-    resize, crop = fields.integer("resize", 1, 4096), fields.integer("crop", 1, 4096)
-    fields.done()
-    test = replace(usual, resize=resize, crop=crop)
+    sizes = _whole(Sizes, fields)
+    test = replace(usual, resize=sizes.resize, crop=sizes.crop)
     if test.crop == usual.crop:
         fields.fail("`crop` is that of `preprocess`: accuracies tell the two apart by their size")
     return test
 
 
 def _alias(text: str, fields: Fields) -> str:
-    if not _ALIAS.fullmatch(text):
+    if not ALIAS.fullmatch(text):
         fields.fail(f"`{text[:80]}` is not an alias: use a-z, 0-9, `_`, `-`, `.` and at most one `/`")
     return text
 
@@ -156,7 +156,7 @@ def _file(fields: Fields, folder: Path) -> CheckpointFile:
     return CheckpointFile(
         urls=urls,
         digest=_digest(fields, archive=file_format == "torch-zip"),
-        size=fields.integer("bytes", 1, _MAX_FILE, None),
+        size=fields.integer("bytes", 1, MAX_FILE, None),
         format=file_format,
         layout=parse_name(fields.text("layout"), fields, "layout"),
         path=path,
@@ -167,7 +167,7 @@ def _file(fields: Fields, folder: Path) -> CheckpointFile:
 def _bare_name(fields: Fields, field: str) -> str:
     """The name of a file beside the manifest, or in an archive; it can lead nowhere else."""
     name = fields.text(field)
-    if not _FILE.fullmatch(name) or name.partition(".")[0] in _WINDOWS_DEVICES:
+    if not FILE_NAME.fullmatch(name) or name.partition(".")[0] in _WINDOWS_DEVICES:
         fields.fail(f"`{field}` is `{name[:80]}`; it must be a file's plain name, without folders")
     return name
 
@@ -196,15 +196,16 @@ def _check_url(url: str, fields: Fields) -> None:
         fields.fail(f"`{url[:80]}`: addresses must be https (http only on loopback, or file:)")
 
 
-_DIGITS = {"sha256": (64, 64), "sha256_prefix": (8, 63), "member_sha1": (40, 40)}
+DIGITS = {"sha256": (64, 64), "sha256_prefix": (8, 63), "member_sha1": (40, 40)}
+"""How many hexadecimal digits each kind of digest has, least and most."""
 
 
 def _digest(fields: Fields, *, archive: bool) -> Digest | MemberDigest:
-    given = [name for name in _DIGITS if name in fields]
+    given = [name for name in DIGITS if name in fields]
     if len(given) != 1:
         fields.fail("give exactly one of `sha256`, `sha256_prefix` and `member_sha1`")
     value = fields.text(given[0])
-    least, most = _DIGITS[given[0]]
+    least, most = DIGITS[given[0]]
     if not _HEX.fullmatch(value) or not least <= len(value) <= most:
         length = f"{least}" if least == most else f"{least} to {most}"
         fields.fail(f"`{given[0]}` must be {length} lower-case hexadecimal digits")
@@ -213,19 +214,3 @@ def _digest(fields: Fields, *, archive: bool) -> Digest | MemberDigest:
             fields.fail("`member_sha1` is for files of the format `torch-zip`")
         return MemberDigest(_bare_name(fields, "member"), value)
     return Digest(value)
-
-
-def _metric(fields: Fields) -> Metric:
-    return Metric(
-        dataset=fields.text("dataset"),
-        top1=fields.number("top1", 0, 100),
-        top5=fields.number("top5", 0, 100, None),
-        size=fields.integer("size", 1, 4096),
-        source=fields.text("source"),
-    )
-
-
-def _licence(fields: Fields) -> Licence:
-    licence = Licence(fields.text("name"), fields.text("note", ""))
-    fields.done()
-    return licence

@@ -2,52 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
-from senet_cli.catalogue.entries import Architecture, Checkpoint, CheckpointFile, Digest, MemberDigest, Metric
-from senet_cli.catalogue.inception import inception_dict
+from senet_cli.catalogue import codec
+from senet_cli.catalogue.entries import Architecture, Checkpoint, CheckpointFile, Digest, MemberDigest, Sizes
 from senet_cli.catalogue.labels import LabelSet
 from senet_cli.catalogue.lookup import SCHEMA
-from senet_cli.specs import (
-    AntiAliasedBottleneck,
-    ArchSpec,
-    AverageStemPool,
-    BasicBlock,
-    Block,
-    Bottleneck,
-    ConvStem,
-    DeepStem,
-    InceptionSpec,
-    InstanceBatchBottleneck,
-    Pool,
-    PooledShortcut,
-    PoollessStem,
-    PreActivation,
-    SENetBottleneck,
-    Shortcut,
-    Spec,
-    Stem,
-    StemPool,
-)
-
-Part = Stem | Pool | Block | Shortcut | PooledShortcut
-
-_TYPES: dict[type[Part], str] = {
-    ConvStem: "conv",
-    DeepStem: "deep",
-    PoollessStem: "poolless",
-    StemPool: "max",
-    AverageStemPool: "average",
-    BasicBlock: "basic",
-    Bottleneck: "bottleneck",
-    SENetBottleneck: "senet-bottleneck",
-    AntiAliasedBottleneck: "anti-aliased-bottleneck",
-    InstanceBatchBottleneck: "instance-batch-bottleneck",
-    PreActivation: "pre-activation",
-    Shortcut: "conv",
-    PooledShortcut: "pooled",
-}
 
 
 def manifest_of(checkpoint: Checkpoint, labels: LabelSet | None) -> dict[str, Any]:
@@ -74,44 +34,21 @@ def checkpoint_dict(checkpoint: Checkpoint) -> dict[str, Any]:
         "architecture": checkpoint.architecture.key,
         "classes": checkpoint.architecture.spec.classes,
         "labels": checkpoint.labels,
-        "preprocess": asdict(checkpoint.preprocess),
-        **({"test": {"resize": test.resize, "crop": test.crop}} if test else {}),
+        "preprocess": codec.write(checkpoint.preprocess),
+        **({"test": codec.write(Sizes(test.resize, test.crop))} if test else {}),
         "files": [_file(file) for file in checkpoint.files],
-        "metrics": [_metric(metric) for metric in checkpoint.metrics],
-        "licence": _given(asdict(checkpoint.licence)),
+        "metrics": [codec.write(metric) for metric in checkpoint.metrics],
+        "licence": codec.write(checkpoint.licence),
         "aliases": list(checkpoint.aliases),
         "sources": list(checkpoint.sources),
     }
 
 
 def _architecture(architecture: Architecture) -> dict[str, Any]:
-    spec = architecture.spec
-    return _spec(spec) | {"preprocess": asdict(architecture.preprocess), "labels": architecture.labels}
-
-
-def _spec(spec: Spec) -> dict[str, Any]:
-    shared = {
-        "pool": _typed(spec.pool) if spec.pool else None,
-        "se": _given(asdict(spec.se)) if spec.se else None,
+    return codec.write(architecture.spec) | {
+        "preprocess": codec.write(architecture.preprocess),
+        "labels": architecture.labels,
     }
-    return shared | (inception_dict(spec) if isinstance(spec, InceptionSpec) else _residual(spec))
-
-
-def _residual(spec: ArchSpec) -> dict[str, Any]:
-    return {
-        "stem": _typed(spec.stem),
-        "block": _typed(spec.block),
-        "shortcut": _typed(spec.shortcut),
-        "depths": list(spec.depths),
-        "widths": list(spec.widths),
-        "classes": spec.classes,
-        "dropout": spec.dropout,
-    }
-
-
-def _typed(part: Part) -> dict[str, Any]:
-    typed = {"type": _TYPES[type(part)]} | asdict(part)
-    return typed | {"block": _typed(part.block)} if isinstance(part, PreActivation) else typed
 
 
 def _file(file: CheckpointFile) -> dict[str, Any]:
@@ -132,10 +69,6 @@ def _digest(digest: Digest | MemberDigest) -> dict[str, str]:
     if isinstance(digest, MemberDigest):
         return {"member": digest.member, "member_sha1": digest.sha1}
     return {"sha256" if digest.full else "sha256_prefix": digest.value}
-
-
-def _metric(metric: Metric) -> dict[str, Any]:
-    return _given(asdict(metric))
 
 
 def _label_set(labels: LabelSet) -> dict[str, Any]:

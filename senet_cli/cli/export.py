@@ -12,7 +12,7 @@ from senet_cli.cli import options as opt
 from senet_cli.cli.console import note
 from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.output.base import open_output
-from senet_cli.weights.layouts import WRITABLE
+from senet_cli.weights.publishers import WRITABLE
 
 EPILOG = """Examples:
 

@@ -91,7 +91,7 @@ def load_with_choice(model: RunnableModel) -> tuple[SENetwork, Taken | None]:
 
     The second value is None for files whose layout the catalogue knows: they hold one set of weights.
     """
-    from senet_cli.weights.layouts import find_layout
+    from senet_cli.weights.publishers import find_layout
     from senet_cli.weights.read import load_network, load_own
 
     start, spec = model.start, model.architecture.spec

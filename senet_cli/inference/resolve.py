@@ -17,9 +17,9 @@ from senet_cli.inference.runtime import Runtime
 from senet_cli.settings import BUNDLED_MODEL, DEFAULT_MODEL, Settings
 from senet_cli.store.cache import Cache
 from senet_cli.store.files import digest_of
-from senet_cli.weights.caffe import holds_caffemodel, with_caffe_numbers
 from senet_cli.weights.formats import check_folder
-from senet_cli.weights.layouts import find_layout
+from senet_cli.weights.publishers import find_layout
+from senet_cli.weights.publishers.caffe import holds_caffemodel, with_caffe_numbers
 
 _PATIENCE = 4.0
 """Seconds in which some host must answer before the model that comes with the package is used."""

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from senet_cli.specs import AverageStemPool, BlockShape, Conv, Pool, PreActivation, SqueezeExcite
+from senet_cli.specs.blocks import PreActivation
+from senet_cli.specs.parts import AverageStemPool, Conv, Pool, SqueezeExcite
+from senet_cli.specs.residual import BlockShape
 
 
 def conv2d(conv: Conv) -> nn.Conv2d:

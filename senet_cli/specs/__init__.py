@@ -4,22 +4,31 @@ Each part has a spec of its own; two networks with the same tensor shapes differ
 guess. Nothing here needs torch: `senet_cli.nets` builds the networks from the same specs.
 """
 
-from senet_cli.specs.inception import BranchPool, InceptionBlock, InceptionShape, InceptionSpec
-from senet_cli.specs.parts import (
+from senet_cli.specs.blocks import (
     AntiAliasedBottleneck,
-    AverageStemPool,
     BasicBlock,
     Block,
     Bottleneck,
+    InstanceBatchBottleneck,
+    PreActivation,
+    SENetBottleneck,
+)
+from senet_cli.specs.inception import (
+    BranchPool,
+    InceptionBlock,
+    InceptionShape,
+    InceptionSpec,
+    InceptionStage,
+)
+from senet_cli.specs.parts import (
+    AverageStemPool,
     Conv,
     ConvStem,
     DeepStem,
-    InstanceBatchBottleneck,
     Pool,
     PooledShortcut,
     PoollessStem,
-    PreActivation,
-    SENetBottleneck,
+    Projection,
     Shortcut,
     SqueezeExcite,
     Stem,
@@ -45,11 +54,13 @@ __all__ = [
     "InceptionBlock",
     "InceptionShape",
     "InceptionSpec",
+    "InceptionStage",
     "InstanceBatchBottleneck",
     "Pool",
     "PooledShortcut",
     "PoollessStem",
     "PreActivation",
+    "Projection",
     "SENetBottleneck",
     "Shortcut",
     "Spec",

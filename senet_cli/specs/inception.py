@@ -11,9 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from senet_cli.specs.parts import Conv, SqueezeExcite, StemPool
+from senet_cli.specs.declare import REQUIRED, UNSTATED, Trait
+from senet_cli.specs.parts import Channels, Conv, SqueezeExcite, StemPool, dashed
+from senet_cli.specs.residual import Classes, Probability
 
 BranchPool = Literal["average", "max"]
 
@@ -32,16 +34,54 @@ class InceptionBlock:
             pool then passes all channels on.
     """
 
-    direct: int | None
-    single3x3: tuple[int, int]
-    double3x3: tuple[int, int]
+    direct: Channels | None
+    single3x3: tuple[Channels, Channels]
+    double3x3: tuple[Channels, Channels]
     pool: BranchPool
-    projection: int | None
+    projection: Channels | None
+
+    rules: ClassVar[dict[str, Any]] = {
+        "oneOf": [
+            {
+                "required": ["direct", "projection"],
+                "properties": {"direct": {"type": "integer"}, "projection": {"type": "integer"}},
+            },
+            {
+                "properties": {
+                    "direct": {"type": "null"},
+                    "projection": {"type": "null"},
+                    "pool": {"const": "max"},
+                }
+            },
+        ]
+    }
+
+    def problem(self) -> str | None:
+        """What no module can be, though each number by itself may stand; None where nothing is wrong."""
+        if (self.direct is None) != (self.projection is None):
+            return "give both of `direct` and `projection`, or neither where the block halves the map"
+        if self.stride == 2 and self.pool != "max":
+            return "`pool` must be max in a block that halves the map"
+        return None
+
+    def in_words(self) -> str:
+        """Channels of the branches, as they are concatenated."""
+        direct = f"{self.direct}, " if self.direct else ""
+        projection = f"-{self.projection}" if self.projection else ""
+        branches = f"{direct}{dashed(self.single3x3)}, {dashed(self.double3x3)}"
+        return f"branches {branches}, {self.pool} pool{projection}"
 
     @property
     def stride(self) -> int:
         """2 for a module that halves the map."""
         return 2 if self.direct is None else 1
+
+
+@dataclass(frozen=True, slots=True)
+class InceptionStage:
+    """One stage of inception modules."""
+
+    blocks: tuple[InceptionBlock, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +115,9 @@ class InceptionShape:
 
 @dataclass(frozen=True, slots=True)
 class InceptionSpec:
-    """One exact structure; what is read of an `ArchSpec` can be read of this too.
+    """A network of inception modules, its exact structure.
+
+    What is read of an `ArchSpec` can be read of it too.
 
     Args:
         stem: channels of a 7x7 convolution with stride 2, then, behind a pool, of a 1x1 and a 3x3, behind
@@ -88,25 +130,29 @@ class InceptionSpec:
         dropout: probability before the head, in training only.
     """
 
-    stem: tuple[int, int, int]
+    stem: tuple[Channels, Channels, Channels]
     pool: StemPool
-    stages: tuple[tuple[InceptionBlock, ...], ...]
+    stages: tuple[InceptionStage, ...]
     se: SqueezeExcite | None
-    classes: int = 1000
-    in_channels: int = 3
-    dropout: float = 0.0
+    classes: Annotated[Classes, REQUIRED] = 1000
+    in_channels: Annotated[int, UNSTATED] = 3
+    dropout: Probability = 0.0
 
+    tag = "inception"
+    rules: ClassVar[dict[str, Any]] = {
+        "properties": {"stages": {"minItems": 1, "items": {"properties": {"blocks": {"minItems": 1}}}}}
+    }
     final_norm = False
 
     @property
     def depths(self) -> tuple[int, ...]:
         """Modules in each stage."""
-        return tuple(map(len, self.stages))
+        return tuple(len(stage.blocks) for stage in self.stages)
 
     @property
     def stride(self) -> int:
         """Pixels of the image along a side for each of the last map."""
-        return 8 * math.prod(block.stride for stage in self.stages for block in stage)
+        return 8 * math.prod(block.stride for stage in self.stages for block in stage.blocks)
 
     @property
     def feature_channels(self) -> int:
@@ -122,6 +168,30 @@ class InceptionSpec:
         """The plain twin: the same network without SE modules."""
         return replace(self, se=None)
 
+    def traits(self) -> tuple[Trait, ...]:
+        """What tells it from other networks, in the order in which an image passes; classes aside."""
+        return (
+            Trait("stem", "7x7, 1x1, 3x3 stem"),
+            Trait("stem channels", f"{dashed(self.stem)} channels in the stem", said=False),
+            Trait("pools", f"pools {self.pool.edge}"),
+            Trait("pools' padding", f"padding {self.pool.padding} in the pools", said=False),
+            Trait("block", "inception modules"),
+            Trait("depths", f"depths {dashed(self.depths)}"),
+            *(
+                Trait("module", f"{block.in_words()} in module {number} of stage {stage}", said=False)
+                for stage, of_stage in enumerate(self.stages, start=1)
+                for number, block in enumerate(of_stage.blocks, start=1)
+            ),
+            *(self.se.traits() if self.se else (Trait("SE", "no SE"),)),
+            Trait("dropout", f"dropout {self.dropout:g}", said=False),
+        )
+
+    def problem(self) -> str | None:
+        """What no network can be, though each module by itself may stand; None where nothing is wrong."""
+        if not self.depths or not all(self.depths):
+            return "`stages` must hold at least one stage, and each stage at least one block"
+        return None
+
     def stem_convs(self) -> tuple[Conv, Conv, Conv]:
         """Convolutions of the stem, each followed by batch norm and ReLU; pools behind the first and last."""
         first, second, third = self.stem
@@ -130,9 +200,9 @@ class InceptionSpec:
     def blocks(self) -> Iterator[InceptionShape]:
         """All modules, from the image to the head."""
         channels = self.stem[-1]
-        for stage, blocks in enumerate(self.stages, start=1):
-            for number, block in enumerate(blocks):
-                shape = _shape(block, stage, number, channels)
+        for number, stage in enumerate(self.stages, start=1):
+            for position, block in enumerate(stage.blocks):
+                shape = _shape(block, number, position, channels)
                 yield shape
                 channels = shape.out_channels
 

@@ -1,9 +1,19 @@
-"""The parts that networks are made of, each with its numbers and what can be counted from them."""
+"""The parts that networks are made of, each with its numbers and what can be counted from them.
+
+A part is declared here, a block in `senet_cli.specs.blocks`, and nowhere else: tag, bounds and traits as
+`senet_cli.specs.declare` explains, and its convolutions. Only a part that is wired in a way of its own needs
+a module in `senet_cli.nets.parts` besides.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from senet_cli.specs.declare import REQUIRED, Between, Trait
+
+Channels = Annotated[int, Between(1, 65536)]
+Ratio = Annotated[int, Between(1, 4096)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +65,19 @@ class Conv:
 class ConvStem:
     """One convolution: 7x7 stride 2 for ImageNet, 3x3 stride 1 for CIFAR."""
 
-    channels: int
-    kernel: int
-    stride: int
+    channels: Channels
+    kernel: Literal[3, 7]
+    stride: Literal[1, 2]
+
+    tag = "conv"
+
+    def traits(self) -> tuple[Trait, ...]:
+        """What tells it from other stems."""
+        return (
+            Trait("stem", f"{self.kernel}x{self.kernel} stem"),
+            Trait("stem stride", f"stride {self.stride} in the stem", said=False),
+            Trait("stem channels", f"{self.channels} channels behind the stem", said=False),
+        )
 
     def convs(self, in_channels: int) -> tuple[Conv, ...]:
         """Convolutions from the image, each followed by batch norm and ReLU."""
@@ -68,7 +88,13 @@ class ConvStem:
 class DeepStem:
     """Three 3x3 convolutions, the first with stride 2 (SENet-154: 64, 64, 128 channels)."""
 
-    channels: tuple[int, int, int]
+    channels: tuple[Channels, Channels, Channels]
+
+    tag = "deep"
+
+    def traits(self) -> tuple[Trait, ...]:
+        """What tells it from other stems."""
+        return (Trait("stem", f"3x(3x3) stem {dashed(self.channels)}"),)
 
     def convs(self, in_channels: int) -> tuple[Conv, ...]:
         """Convolutions from the image, each followed by batch norm and ReLU."""
@@ -83,7 +109,13 @@ class PoollessStem:
     Source: Bello et al., arXiv 2103.07579, section 3.
     """
 
-    channels: tuple[int, int, int]
+    channels: tuple[Channels, Channels, Channels]
+
+    tag = "poolless"
+
+    def traits(self) -> tuple[Trait, ...]:
+        """What tells it from other stems."""
+        return (Trait("stem", f"4x(3x3) stem {dashed(self.channels)}"),)
 
     def convs(self, in_channels: int) -> tuple[Conv, ...]:
         """Convolutions from the image, each followed by batch norm and ReLU."""
@@ -105,6 +137,21 @@ class StemPool:
     padding: Literal[0, 1]
     ceil_mode: bool
 
+    tag = "max"
+    usual = True
+
+    @property
+    def edge(self) -> str:
+        """What becomes of the last row and column, in words."""
+        return "ceil mode" if self.ceil_mode else "padded"
+
+    def traits(self) -> tuple[Trait, ...]:
+        """What tells it from other pools."""
+        return (
+            Trait("stem pool", f"stem pool {self.edge}"),
+            Trait("stem pool padding", f"padding {self.padding} in the stem pool", said=False),
+        )
+
     def out_size(self, size: int) -> int:
         """Side of the output map."""
         span = size + 2 * self.padding - 3
@@ -115,6 +162,12 @@ class StemPool:
 class AverageStemPool:
     """2x2 average pool: the stem pool of anti-aliased networks (timm's "aa")."""
 
+    tag = "average"
+
+    def traits(self) -> tuple[Trait, ...]:
+        """What tells it from other pools."""
+        return (Trait("stem pool", "average stem pool"),)
+
     def out_size(self, size: int) -> int:
         """Side of the output map."""
         return size // 2
@@ -123,150 +176,7 @@ class AverageStemPool:
 Pool = StemPool | AverageStemPool
 
 
-# --- residual blocks ----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class BasicBlock:
-    """Two 3x3 convolutions, the first carries the stride.
-
-    Args:
-        relu_before_se: True for one more ReLU, after the last batch norm, as in timm's `legacy_seresnet18`.
-    """
-
-    relu_before_se: bool = False
-
-    expansion = 1
-
-    def convs(self, in_channels: int, width: int, stride: int) -> tuple[Conv, ...]:
-        """Convolutions of the residual branch."""
-        return (Conv(in_channels, width, 3, stride), Conv(width, width, 3))
-
-
-@dataclass(frozen=True, slots=True)
-class Bottleneck:
-    """1x1, 3x3 (grouped), 1x1 convolutions.
-
-    Args:
-        cardinality: groups of the 3x3 convolution.
-        base_width: width of each group where the stage's width is 64.
-        stride_in: which convolution carries the stride: the first 1x1 ("conv1", as in Caffe) or the
-            3x3 ("conv2").
-    """
-
-    cardinality: int = 1
-    base_width: int = 64
-    stride_in: Literal["conv1", "conv2"] = "conv2"
-
-    expansion = 4
-    relu_before_se = False
-
-    def convs(self, in_channels: int, width: int, stride: int) -> tuple[Conv, ...]:
-        """Convolutions of the residual branch."""
-        inner = width * self.base_width // 64 * self.cardinality
-        first, second = (stride, 1) if self.stride_in == "conv1" else (1, stride)
-        return (
-            Conv(in_channels, inner, 1, first),
-            Conv(inner, inner, 3, second, self.cardinality),
-            Conv(inner, width * self.expansion, 1),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class SENetBottleneck:
-    """SENet-154's bottleneck: a grouped 3x3 of twice the plain width behind a 1x1 of half of that."""
-
-    cardinality: int = 64
-    base_width: int = 4
-
-    expansion = 4
-    relu_before_se = False
-
-    def convs(self, in_channels: int, width: int, stride: int) -> tuple[Conv, ...]:
-        """Convolutions of the residual branch; the 3x3 carries the stride."""
-        inner = width * self.base_width // 64 * self.cardinality
-        return (
-            Conv(in_channels, inner // 2, 1),
-            Conv(inner // 2, inner, 3, stride, self.cardinality),
-            Conv(inner, width * self.expansion, 1),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class AntiAliasedBottleneck:
-    """A bottleneck that halves the map by a 2x2 average pool behind its 3x3 convolution (timm's "aa").
-
-    Args:
-        cardinality, base_width: as in `Bottleneck`.
-    """
-
-    cardinality: int = 1
-    base_width: int = 64
-
-    expansion = 4
-    relu_before_se = False
-
-    def convs(self, in_channels: int, width: int, stride: int) -> tuple[Conv, ...]:
-        """Convolutions of the residual branch, none with a stride."""
-        first, second, third = Bottleneck(self.cardinality, self.base_width).convs(in_channels, width, 1)
-        return (first, replace(second, pooled="after") if stride == 2 else second, third)
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceBatchBottleneck:
-    """A bottleneck whose first norm is an instance norm on one half of the channels (IBN-a).
-
-    Source: Pan et al., arXiv 1807.09441, figure 3 (a).
-
-    Args:
-        stages: the first so many stages have it; batch norms stand in the others.
-    """
-
-    stages: int = 3
-
-    expansion = 4
-    relu_before_se = False
-
-    def convs(self, in_channels: int, width: int, stride: int) -> tuple[Conv, ...]:
-        """Convolutions of the residual branch; the 3x3 carries the stride."""
-        return Bottleneck().convs(in_channels, width, stride)
-
-
-@dataclass(frozen=True, slots=True)
-class PreActivation:
-    """A block with batch norm and ReLU before each convolution and nothing behind the sum.
-
-    Where the block changes size or channels, its shortcut is a bare convolution of what the first ReLU gives.
-    Source: He et al., arXiv 1603.05027, figure 4 (e).
-
-    Args:
-        block: whose convolutions they are.
-        final_norm: True for a batch norm and ReLU behind the last block.
-    """
-
-    block: BasicBlock | Bottleneck
-    final_norm: bool = True
-
-    relu_before_se = False
-
-    @property
-    def expansion(self) -> int:
-        """Channels of the sum for each of the stage's width."""
-        return self.block.expansion
-
-    def convs(self, in_channels: int, width: int, stride: int) -> tuple[Conv, ...]:
-        """Convolutions of the residual branch."""
-        return self.block.convs(in_channels, width, stride)
-
-
-Block = (
-    BasicBlock
-    | Bottleneck
-    | SENetBottleneck
-    | AntiAliasedBottleneck
-    | InstanceBatchBottleneck
-    | PreActivation
-)
+# --- within blocks ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +185,12 @@ class PooledShortcut:
 
     Source: He et al., arXiv 1812.01187, figure 2 (c).
     """
+
+    tag = "pooled"
+
+    def traits(self) -> tuple[Trait, ...]:
+        """What tells it from other shortcuts."""
+        return (Trait("shortcut", "average pools in the shortcuts"),)
 
     def conv(self, in_channels: int, out_channels: int, stride: int) -> Conv | None:
         """The projection, or None where the identity fits."""
@@ -292,7 +208,14 @@ class Shortcut:
             (stage 1 of a bottleneck network) is always 1x1.
     """
 
-    kernel: Literal[1, 3] = 1
+    kernel: Annotated[Literal[1, 3], REQUIRED] = 1
+
+    tag = "conv"
+    usual = True
+
+    def traits(self) -> tuple[Trait, ...]:
+        """What tells it from other shortcuts."""
+        return (Trait("shortcut", f"{self.kernel}x{self.kernel} shortcuts", said=self.kernel != 1),)
 
     def conv(self, in_channels: int, out_channels: int, stride: int) -> Conv | None:
         """The projection, or None where the identity fits."""
@@ -300,6 +223,9 @@ class Shortcut:
             same = in_channels == out_channels
             return None if same else Conv(in_channels, out_channels, 1)
         return Conv(in_channels, out_channels, self.kernel, stride)
+
+
+Projection = Shortcut | PooledShortcut
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,10 +239,17 @@ class SqueezeExcite:
         hidden_multiple: the hidden width is rounded to the nearest multiple of this, at least once it.
     """
 
-    reduction: int = 16
-    first_reduction: int | None = None
-    bias: bool = True
-    hidden_multiple: int = 1
+    reduction: Annotated[Ratio, REQUIRED] = 16
+    first_reduction: Ratio | None = None
+    bias: Annotated[bool, REQUIRED] = True
+    hidden_multiple: Ratio = 1
+
+    def traits(self) -> tuple[Trait, ...]:
+        """What tells it from other SE modules."""
+        first = f" ({self.first_reduction} in first blocks)" if self.first_reduction else ""
+        rounded = f" rounded to multiples of {self.hidden_multiple}" if self.hidden_multiple > 1 else ""
+        bias = "" if self.bias else " without bias"
+        return (Trait("SE", f"SE reduction {self.reduction}{first}{rounded}{bias}"),)
 
     def hidden(self, channels: int, block: int) -> int:
         """Hidden width in block number `block` (from 0) of a stage with `channels` channels."""
@@ -330,3 +263,8 @@ class SqueezeExcite:
         """Weights and biases of one module."""
         hidden = self.hidden(channels, block)
         return 2 * channels * hidden + (channels + hidden if self.bias else 0)
+
+
+def dashed(numbers: tuple[int, ...]) -> str:
+    """Numbers in words: `64-64-128`."""
+    return "-".join(map(str, numbers))

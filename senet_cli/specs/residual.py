@@ -9,18 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar
 
-from senet_cli.specs.parts import (
-    Block,
-    Conv,
-    InstanceBatchBottleneck,
-    Pool,
-    PooledShortcut,
-    PreActivation,
-    Shortcut,
-    SqueezeExcite,
-    Stem,
-)
+from senet_cli.specs.blocks import Block
+from senet_cli.specs.declare import REQUIRED, UNSTATED, Between, Trait
+from senet_cli.specs.parts import Channels, Conv, Pool, Projection, SqueezeExcite, Stem, dashed
+
+MAX_CLASSES = 1_000_000
+Classes = Annotated[int, Between(1, MAX_CLASSES)]
+Depth = Annotated[int, Between(1, 1000)]
+Probability = Annotated[float, Between(0, 0.99)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +39,17 @@ class BlockShape:
     @property
     def instance_norm(self) -> bool:
         """True if the first norm is an instance norm on one half of the channels."""
-        return isinstance(self.kind, InstanceBatchBottleneck) and self.stage <= self.kind.stages
+        return self.kind.instance_norm(self.stage)
 
     @property
     def normalised(self) -> int:
         """Channels that pass through norms."""
-        if isinstance(self.kind, PreActivation):
-            return sum(conv.in_channels for conv in self.convs)
-        convs = (*self.convs, self.shortcut) if self.shortcut else self.convs
-        return sum(conv.out_channels for conv in convs)
+        return self.kind.normalised(self.convs, self.shortcut)
 
 
 @dataclass(frozen=True, slots=True)
 class ArchSpec:
-    """One exact structure.
+    """A network of residual blocks, its exact structure.
 
     Args:
         stem, pool: how the image enters; `pool` is None for CIFAR networks and behind a `PoollessStem`.
@@ -70,13 +65,15 @@ class ArchSpec:
     stem: Stem
     pool: Pool | None
     block: Block
-    shortcut: Shortcut | PooledShortcut
+    shortcut: Projection
     se: SqueezeExcite | None
-    depths: tuple[int, ...]
-    widths: tuple[int, ...]
-    classes: int = 1000
-    in_channels: int = 3
-    dropout: float = 0.0
+    depths: tuple[Depth, ...]
+    widths: tuple[Channels, ...]
+    classes: Annotated[Classes, REQUIRED] = 1000
+    in_channels: Annotated[int, UNSTATED] = 3
+    dropout: Probability = 0.0
+
+    rules: ClassVar[dict[str, Any]] = {"properties": {"depths": {"minItems": 1}, "widths": {"minItems": 1}}}
 
     @property
     def feature_channels(self) -> int:
@@ -86,7 +83,7 @@ class ArchSpec:
     @property
     def final_norm(self) -> bool:
         """True if batch norm and ReLU stand behind the last block."""
-        return isinstance(self.block, PreActivation) and self.block.final_norm
+        return self.block.final_norm
 
     @property
     def stride(self) -> int:
@@ -101,6 +98,31 @@ class ArchSpec:
     def without_se(self) -> ArchSpec:
         """The plain twin: the same network without SE modules."""
         return replace(self, se=None)
+
+    def traits(self) -> tuple[Trait, ...]:
+        """What tells it from other networks, in the order in which an image passes; classes aside."""
+        return (
+            *self.stem.traits(),
+            *(self.pool.traits() if self.pool else (Trait("stem pool", "no stem pool", said=False),)),
+            *self.block.traits(),
+            Trait("depths", f"depths {dashed(self.depths)}"),
+            Trait("widths", f"widths {dashed(self.widths)}", said=False),
+            *self.shortcut.traits(),
+            *(self.se.traits() if self.se else (Trait("SE", "no SE"),)),
+            Trait("dropout", f"dropout {self.dropout:g}", said=False),
+        )
+
+    def problem(self) -> str | None:
+        """What no network can be, though each number by itself may stand; None where nothing is wrong."""
+        if len(self.depths) != len(self.widths) or not self.depths:
+            return "`depths` and `widths` must have one number for each stage"
+        for block in self.shallow().blocks():
+            for conv in (*block.convs, *([block.shortcut] if block.shortcut else [])):
+                if conv.in_channels < 1 or conv.out_channels < 1:
+                    return f"`block`: stage {block.stage} would have a convolution without channels"
+                if conv.in_channels % conv.groups or conv.out_channels % conv.groups:
+                    return f"`block`: {conv.groups} groups do not divide the channels of stage {block.stage}"
+        return None
 
     def blocks(self) -> Iterator[BlockShape]:
         """All residual blocks, from the image to the head; stages after the first halve the map."""

@@ -6,21 +6,21 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from senet_cli.catalogue.entries import Architecture
 from senet_cli.catalogue.lookup import Manifest
 from senet_cli.catalogue.resolve import ModelRef
-from senet_cli.catalogue.traits import structure_in_words
+from senet_cli.catalogue.traits import only_in
 from senet_cli.errors import DiskError, UsageError
 from senet_cli.events import Reporter
 from senet_cli.inference.models import load_torch_network
 from senet_cli.inference.resolve import Resolver
 from senet_cli.settings import Settings
+from senet_cli.specs import Spec
 from senet_cli.store.files import write_atomically
-from senet_cli.weights.layouts import WRITABLE, KeyLayout, layout_for
+from senet_cli.weights.publishers import PUBLISHERS, WRITABLE, KeyLayout, Publisher, layout_for, publisher_of
+from senet_cli.weights.publishers.base import Container, WrittenFile
 
-Container = Literal["safetensors", "torch"]
 _SUFFIXES: dict[Container, str] = {"safetensors": "safetensors", "torch": "pth"}
 
 
@@ -91,8 +91,9 @@ def export(request: ExportRequest, settings: Settings, reporter: Reporter) -> Wr
         raise DiskError.from_os_error(error, f"writing `{path}`", "Choose another file for -o.") from error
     manifest = resolver.catalogue.manifest
     architecture = replace(model.architecture, spec=network.spec)
-    load = " or ".join(_loaders(manifest, architecture, layout.name, path, request.container))
-    caution = "" if load else _caution(manifest, architecture, layout.name)
+    file = WrittenFile(path, request.container, architecture.spec.classes)
+    load = " or ".join(_loaders(manifest, architecture, layout, file))
+    caution = "" if load else _caution(manifest, architecture, layout)
     return Written(path, len(data), hashlib.sha256(data).hexdigest(), load, caution)
 
 
@@ -117,81 +118,62 @@ def _check_target(path: Path, *, force: bool) -> None:
 
 
 def _loaders(
-    manifest: Manifest, architecture: Architecture, layout: str, path: Path, container: Container
+    manifest: Manifest, architecture: Architecture, layout: KeyLayout, file: WrittenFile
 ) -> Iterator[str]:
     """How the software of a layout loads the file; nothing where it builds no such network."""
-    classes = architecture.spec.classes
-    if layout == "senet":
-        known = manifest.architectures.get(architecture.key)
-        if known and known.spec.with_classes(classes) == architecture.spec:
-            yield f"senet predict --weights {path} --arch {architecture.key}"
-        return
-    for package, builder in _builders(manifest, architecture, layout):
-        yield _call(package, builder, classes, path, container)
+    for publisher, builder in _builders(manifest, architecture, layout):
+        if publisher.loader:
+            yield publisher.loader(builder, file)
 
 
-def _builders(manifest: Manifest, architecture: Architecture, layout: str) -> list[tuple[str, str]]:
-    """(package, name) of networks of this very structure, from the names of the published checkpoints.
+def _builders(
+    manifest: Manifest, architecture: Architecture, layout: KeyLayout
+) -> list[tuple[Publisher, str]]:
+    """Whose software builds networks of this very structure, and what it calls them.
 
-    One name of each package, if there is one that means as many classes.
+    One name of each publisher, if there is one that means as many classes: our own keys, or the aliases of
+    the published checkpoints.
     """
-    found: dict[str, str] = {}
     classes = architecture.spec.classes
-    same = [
+    if publisher_of(layout).by_key:
+        known = manifest.architectures.get(architecture.key)
+        same = known is not None and known.spec.with_classes(classes) == architecture.spec
+        return [(publisher_of(layout), architecture.key)] if same else []
+    software = {publisher.name: publisher for publisher in PUBLISHERS if publisher.loader}
+    found: dict[str, str] = {}
+    published = [
         checkpoint
         for checkpoint in manifest.checkpoints.values()
         if checkpoint.architecture.spec.with_classes(classes) == architecture.spec
-        and any(file.layout == layout for file in checkpoint.files)
+        and any(held.layout == layout.name for held in checkpoint.files)
     ]
-    for checkpoint in sorted(same, key=lambda each: each.architecture.spec.classes != classes):
+    for checkpoint in sorted(published, key=lambda each: each.architecture.spec.classes != classes):
         for alias in checkpoint.aliases:
-            publisher, _, name = alias.partition("/")
-            if publisher in _PACKAGES and name:
-                found.setdefault(publisher, name.partition(".")[0])
-    return list(found.items())
+            name, _, builder = alias.partition("/")
+            if name in software and builder:
+                found.setdefault(name, builder.partition(".")[0])
+    return [(software[name], builder) for name, builder in found.items()]
 
 
-_PACKAGES = {"timm", "cadene", "mmpretrain", "pytorchcv"}
-"""Publishers whose aliases are what their package calls the network."""
-
-
-def _call(publisher: str, builder: str, classes: int, path: Path, container: Container) -> str:
-    if publisher == "timm":
-        return f'timm.create_model("{builder}", num_classes={classes}, checkpoint_path="{path}")'
-    if publisher == "mmpretrain":
-        head = "" if classes == 1000 else f", head=dict(num_classes={classes})"
-        return f'mmpretrain.get_model("{builder}", pretrained="{path}"{head})'
-    reader = "safetensors.torch.load_file" if container == "safetensors" else "torch.load"
-    if publisher == "pytorchcv":
-        network = f'pytorchcv.model_provider.get_model("{builder}", num_classes={classes})'
-    else:
-        network = f"pretrainedmodels.{builder}(num_classes={classes}, pretrained=None)"
-    return f'{network}.load_state_dict({reader}("{path}"))'
-
-
-def _caution(manifest: Manifest, architecture: Architecture, layout: str) -> str:
+def _caution(manifest: Manifest, architecture: Architecture, layout: KeyLayout) -> str:
     """Networks that would take the file without an error, and answer differently."""
-    classes, count = architecture.spec.classes, architecture.spec.parameters()
+    ours = architecture.spec
     for known in manifest.architectures.values():
-        other = replace(known, spec=known.spec.with_classes(classes))
-        if other.spec.parameters() != count or not _same_tensors(other, architecture):
+        theirs = known.spec.with_classes(ours.classes)
+        if replace(theirs, dropout=ours.dropout) == ours:
+            continue  # only training tells them apart
+        if theirs.parameters() != ours.parameters() or not _same_tensors(theirs, ours):
             continue
-        if builders := _builders(manifest, other, layout):
-            ours, theirs = structure_in_words(architecture.spec), structure_in_words(other.spec)
+        if builders := _builders(manifest, replace(known, spec=theirs), layout):
+            publisher, builder = builders[0]
             return (
-                f"`{builders[0][1]}` of {builders[0][0]} takes this file without an error and answers "
-                f"differently: it has {_only_in(theirs, ours)}, these weights were trained with "
-                f"{_only_in(ours, theirs)}"
+                f"`{builder}` of {publisher.name} takes this file without an error and answers differently: "
+                f"it has {only_in(theirs, ours)}, these weights were trained with {only_in(ours, theirs)}"
             )
     return ""
 
 
-def _same_tensors(one: Architecture, other: Architecture) -> bool:
+def _same_tensors(one: Spec, other: Spec) -> bool:
     from senet_cli.weights.read import expected_shapes
 
-    return expected_shapes(one.spec) == expected_shapes(other.spec)
-
-
-def _only_in(one: str, other: str) -> str:
-    known = other.split(", ")
-    return ", ".join(part for part in one.split(", ") if part not in known)
+    return expected_shapes(one) == expected_shapes(other)

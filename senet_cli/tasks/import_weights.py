@@ -13,7 +13,7 @@ from senet_cli.catalogue.labels import LabelSet, check_labels, is_packaged, numb
 from senet_cli.catalogue.lookup import MODEL_FILE, Manifest, load_manifest, plain_name
 from senet_cli.catalogue.parse import is_name
 from senet_cli.catalogue.resolve import Catalogue, ModelRef
-from senet_cli.catalogue.traits import structure_in_words
+from senet_cli.catalogue.traits import differences
 from senet_cli.datasets.label_files import read_labels
 from senet_cli.errors import DiskError, ModelError, SenetError, UsageError
 from senet_cli.events import Reporter, WaitingForProcess, WeightsTaken
@@ -22,8 +22,8 @@ from senet_cli.store.cache import Cache
 from senet_cli.store.conversions import ConvertedStore
 from senet_cli.store.files import digest_of
 from senet_cli.store.model_folders import HELD_BACK_FILE, ImportedModels
-from senet_cli.weights.caffe import with_caffe_numbers
-from senet_cli.weights.layouts import SENET, CaffeLayout, KeyLayout, find_layout
+from senet_cli.weights.publishers import find_layout, publisher_of
+from senet_cli.weights.publishers.senet import SENET
 
 if TYPE_CHECKING:
     from senet_cli.weights.identify import Fit
@@ -278,17 +278,12 @@ def _from_file(request: ImportRequest, manifest: Manifest, reporter: Reporter) -
         architecture=architecture,
         layout=fit.layout.name,
         weights=checkpoint_bytes(network, SENET, "safetensors"),
-        preprocess=_usual_preprocess(architecture, fit.layout),
+        preprocess=publisher_of(fit.layout).preprocess_of(architecture.preprocess),
         labels=_usual_labels(architecture, manifest),
         metrics=(),
         licence=Licence("your own", "as those of the file's makers allow"),
         source=f"`{_utf8(path.name)}`{of_it} in the layout of {fit.layout.name}, SHA-256 {sha256}",
     )
-
-
-def _usual_preprocess(architecture: Architecture, layout: KeyLayout) -> Preprocess:
-    usual = architecture.preprocess
-    return with_caffe_numbers(usual) if isinstance(layout, CaffeLayout) else usual
 
 
 def _usual_labels(architecture: Architecture, manifest: Manifest) -> LabelSet | None:
@@ -324,11 +319,11 @@ def _only(fits: tuple[Fit, ...], manifest: Manifest, path: Path) -> Fit:
     """
     if len(fits) == 1:
         return fits[0]
-    differences = _differences([fit.architecture for fit in fits])
-    published = {key: _published(manifest, key, fits[0].layout.name) for key in differences}
+    told = differences({fit.architecture.key: fit.architecture.spec for fit in fits})
+    published = {key: _published(manifest, key, fits[0].layout.name) for key in told}
     lines = [
         f"  {key}: {words}" + (f" (so `{published[key]}`, with key names as these)" if published[key] else "")
-        for key, words in differences.items()
+        for key, words in told.items()
     ]
     raise UsageError(
         f"`{path}` fits {len(fits)} architectures; their tensors are the same, their predictions are not:\n"
@@ -336,13 +331,6 @@ def _only(fits: tuple[Fit, ...], manifest: Manifest, path: Path) -> Fit:
         "Say with --arch KEY which one it was trained as: the file does not tell, and the wrong one scores "
         "worse without an error.",
     )
-
-
-def _differences(architectures: list[Architecture]) -> dict[str, str]:
-    """What each of them does not share with all others, in words, by key."""
-    words = {entry.key: structure_in_words(entry.spec).split(", ") for entry in architectures}
-    common = set.intersection(*map(set, words.values()))
-    return {key: ", ".join(part for part in parts if part not in common) for key, parts in words.items()}
 
 
 def _published(manifest: Manifest, key: str, layout: str) -> str | None:

@@ -88,7 +88,7 @@ def load_network(path: str | os.PathLike[str], arch: str, layout: str | None = N
         DiskError: the file cannot be read.
     """
     from senet_cli.weights import read
-    from senet_cli.weights.layouts import find_layout
+    from senet_cli.weights.publishers import find_layout
 
     file = Path(path)
     if not file.is_file():

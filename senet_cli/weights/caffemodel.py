@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from senet_cli.errors import CheckpointError, DiskError
-from senet_cli.weights.caffe import class_order
+from senet_cli.weights.publishers.caffe import class_order
 
 Blobs = list[NDArray[np.float32]]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from senet_cli.errors import CheckpointError
-from senet_cli.weights.caffe import is_caffemodel
 from senet_cli.weights.pickles import TORCH_MAGIC, names_in, protocol_of
+from senet_cli.weights.publishers.caffe import is_caffemodel
 
 HEAD_BYTES = 4096
 """So many bytes from the beginning of a file are enough for all of these."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from senet_cli.catalogue.entries import Architecture
 from senet_cli.errors import CheckpointError
-from senet_cli.weights.layouts import LAYOUTS, KeyLayout
+from senet_cli.weights.publishers import LAYOUTS, KeyLayout
 from senet_cli.weights.read import expected_shapes, fit_to_keys, recognise_layout
 
 _NOT_TRAINED = ("running_mean", "running_var", "num_batches_tracked")

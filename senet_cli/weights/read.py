@@ -23,7 +23,6 @@ from senet_cli.nets.network import SENetwork, network_from_state
 from senet_cli.specs import Spec
 from senet_cli.store.archives import is_archive, open_member
 from senet_cli.weights import pickles
-from senet_cli.weights.caffe import is_caffemodel
 from senet_cli.weights.formats import (
     HEAD_BYTES,
     check_folder,
@@ -31,7 +30,8 @@ from senet_cli.weights.formats import (
     foreign_pickle,
     is_safetensors,
 )
-from senet_cli.weights.layouts import LAYOUTS, CaffeLayout, KeyLayout
+from senet_cli.weights.publishers import LAYOUTS, KeyLayout
+from senet_cli.weights.publishers.caffe import CaffeLayout, is_caffemodel
 from senet_cli.weights.taken import Taken
 from senet_cli.weights.unwrap import Weights, some, weights_in
 

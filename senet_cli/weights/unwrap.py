@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from senet_cli.errors import CheckpointError, UsageError
-from senet_cli.weights.layouts import LAYOUTS
+from senet_cli.weights.publishers import LAYOUTS
 from senet_cli.weights.taken import WHOLE, Taken
 
 _AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema", "ema_model", "params_ema")

@@ -3,49 +3,14 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
-from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from senet_cli.errors import UsageError
 from senet_cli.nets.network import SENetwork
-from senet_cli.weights.layouts import KeyLayout
-
-Container = Literal["safetensors", "torch"]
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """What a publisher's files have besides the names.
-
-    Args:
-        convolutional_se: True for SE weights as 1x1 convolutions (4-D), False for linear maps (2-D).
-        counters: True for batch norms with `num_batches_tracked`.
-        wrapper: what a torch file has around the state dict, under the key `state_dict`; None: nothing.
-    """
-
-    convolutional_se: bool
-    counters: bool
-    wrapper: dict[str, Any] | None = None
-
-
-STYLES = {
-    "senet": Style(convolutional_se=False, counters=False),
-    "cadene": Style(convolutional_se=True, counters=False),
-    "timm": Style(convolutional_se=True, counters=True),
-    "timm-pooled": Style(convolutional_se=True, counters=True),
-    "mmpretrain": Style(convolutional_se=True, counters=True, wrapper={"meta": {}}),
-    "leeyeonsu": Style(convolutional_se=False, counters=True, wrapper={}),
-    "moskomule": Style(convolutional_se=False, counters=True),
-    "ibn-net": Style(convolutional_se=False, counters=True),
-    "pytorchcv": Style(convolutional_se=True, counters=True),
-    "pytorchcv-senet": Style(convolutional_se=True, counters=True),
-    "pytorchcv-cifar": Style(convolutional_se=True, counters=True),
-    "pytorchcv-pre": Style(convolutional_se=True, counters=True),
-}
-"""By layout. Cadene's files are older than PyTorch 0.4.1, which brought the counters."""
+from senet_cli.weights.publishers import KeyLayout, style_of
+from senet_cli.weights.publishers.base import Container, Style
 
 
 def checkpoint_bytes(network: SENetwork, layout: KeyLayout, container: Container) -> bytes:
@@ -59,7 +24,7 @@ def checkpoint_bytes(network: SENetwork, layout: KeyLayout, container: Container
     Raises:
         UsageError: the publisher has no name for a part of this network.
     """
-    style = STYLES[layout.name]
+    style = style_of(layout)
     tensors = published_tensors(network, layout, style)
     if container == "safetensors":
         from safetensors.torch import save

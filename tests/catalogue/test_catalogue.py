@@ -16,7 +16,7 @@ from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.errors import ModelError, UnknownModelError
 from senet_cli.settings import BUNDLED_MODEL
 from senet_cli.specs import AverageStemPool, PoollessStem, StemPool
-from senet_cli.weights.layouts import LAYOUTS
+from senet_cli.weights.publishers import LAYOUTS
 
 PROJECT = Path(__file__).parent.parent.parent
 MANIFEST = load_manifest()

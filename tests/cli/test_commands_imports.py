@@ -60,7 +60,7 @@ def test_prediction_imports_torch_but_not_torchvision(tmp_path: Path) -> None:
     from PIL import Image
 
     from senet_cli.nets.network import build_network
-    from senet_cli.weights.layouts import LEEYEONSU
+    from senet_cli.weights.publishers.leeyeonsu import LEEYEONSU
 
     key = "seresnet32-cifar-leeyeonsu"
     state = build_network(load_manifest().architecture(key).spec).state_dict()

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from senet_cli.weights.layouts import CADENE, TIMM
+from senet_cli.weights.publishers.cadene import CADENE
+from senet_cli.weights.publishers.timm import TIMM
 from tests.cli.commands import completions, imported
 from tests.conftest import Senet
 from tests.tasks.import_weights.worlds import KEY, manifest_with, published, tiny_file, weights_file

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from senet_cli.catalogue.lookup import load_manifest
-from senet_cli.weights.layouts import TIMM
+from senet_cli.weights.publishers.timm import TIMM
 from tests.conftest import Senet
 from tests.tasks.import_weights.worlds import KEY, random_network, theirs
 

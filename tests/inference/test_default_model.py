@@ -143,7 +143,7 @@ def test_the_default_itself_is_used_where_it_can_be_had(senet: Senet, tmp_path: 
 
     from senet_cli.catalogue.lookup import load_manifest
     from senet_cli.nets.network import build_network
-    from senet_cli.weights.layouts import CADENE
+    from senet_cli.weights.publishers.cadene import CADENE
 
     torch.manual_seed(0)
     state = build_network(load_manifest().architecture("seresnet20-cifar").spec).state_dict()

@@ -18,9 +18,10 @@ from senet_cli.catalogue.traits import structure_in_words
 from senet_cli.inference.engines.torch import TorchEngine
 from senet_cli.nets.folding import fold_batch_norms
 from senet_cli.nets.network import SENetwork, build_network
-from senet_cli.specs import InceptionBlock, InceptionSpec, SqueezeExcite, StemPool
+from senet_cli.specs import InceptionBlock, InceptionSpec, InceptionStage, SqueezeExcite, StemPool
 from senet_cli.tasks.train.loop import _frozen
-from senet_cli.weights.layouts import CAFFE_INCEPTION, SENET
+from senet_cli.weights.publishers.caffe import CAFFE_INCEPTION
+from senet_cli.weights.publishers.senet import SENET
 from senet_cli.weights.read import load_network, load_own_network
 from tests.oracles.nets import distance, logits_of, random_state, two_images, with_state
 
@@ -28,11 +29,13 @@ SMALL = InceptionSpec(
     stem=(8, 8, 12),
     pool=StemPool(padding=0, ceil_mode=True),
     stages=(
-        (
-            InceptionBlock(8, (4, 8), (4, 6), "average", 4),
-            InceptionBlock(None, (8, 10), (4, 6), "max", None),
+        InceptionStage(
+            (
+                InceptionBlock(8, (4, 8), (4, 6), "average", 4),
+                InceptionBlock(None, (8, 10), (4, 6), "max", None),
+            )
         ),
-        (InceptionBlock(8, (4, 8), (4, 6), "max", 4),),
+        InceptionStage((InceptionBlock(8, (4, 8), (4, 6), "max", 4),)),
     ),
     se=SqueezeExcite(reduction=4),
     classes=10,

@@ -17,7 +17,7 @@ from senet_cli.catalogue.entries import Checkpoint
 from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.nets.network import SENetwork
 from senet_cli.specs import ArchSpec, Conv, InceptionSpec, Spec
-from senet_cli.weights.layouts import find_layout
+from senet_cli.weights.publishers import find_layout
 from senet_cli.weights.read import load_network, read_tensors
 from tests.oracles.caffe import (
     NETWORKS,
@@ -234,8 +234,10 @@ def test_other_pools_would_be_seen(data: Path, tmp_path: Path) -> None:
     assert isinstance(spec, InceptionSpec)
     images = inputs(checkpoint, 64)
     right = logits_of(load_network(file, spec, layout), images)
-    *stages, (first, second) = spec.stages
-    averaged = replace(spec, stages=(*stages, (first, replace(second, pool="average"))))
+    *stages, last = spec.stages
+    first, second = last.blocks
+    changed = replace(last, blocks=(first, replace(second, pool="average")))
+    averaged = replace(spec, stages=(*stages, changed))
     assert distance(logits_of(load_network(file, averaged, layout), images), right) > 1e-2
     network = load_network(file, spec, layout)
     for module in network.modules():

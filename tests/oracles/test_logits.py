@@ -20,7 +20,7 @@ from senet_cli.inference.engines.torch import TorchEngine
 from senet_cli.nets.network import SENetwork
 from senet_cli.settings import BUNDLED_MODEL
 from senet_cli.specs import AntiAliasedBottleneck, ArchSpec, PoollessStem
-from senet_cli.weights.layouts import find_layout
+from senet_cli.weights.publishers import find_layout
 from senet_cli.weights.read import load_network
 from tests.oracles.nets import (
     Judge,

@@ -373,7 +373,7 @@ def test_parts_by_hand() -> None:
     assert SqueezeExcite(16).parameters(64, block=0) == 2 * 64 * 4 + 64 + 4
 
 
-@pytest.mark.parametrize("module", ["senet_cli.specs", "senet_cli.catalogue", "senet_cli.weights.layouts"])
+@pytest.mark.parametrize("module", ["senet_cli.specs", "senet_cli.catalogue", "senet_cli.weights.publishers"])
 def test_specs_need_no_torch(module: str) -> None:
     code = (
         f"import sys, {module}; from senet_cli.catalogue.lookup import load_manifest; "

@@ -253,7 +253,7 @@ def seresnet101() -> bytes:
     import torch
 
     from senet_cli.nets.network import build_network
-    from senet_cli.weights.layouts import CADENE
+    from senet_cli.weights.publishers.cadene import CADENE
 
     torch.manual_seed(0)
     network = build_network(load_manifest().architecture("seresnet101-caffe").spec)

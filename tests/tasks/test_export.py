@@ -22,9 +22,11 @@ from senet_cli.nets.network import SENetwork, build_network
 from senet_cli.settings import Settings
 from senet_cli.specs import ArchSpec, Bottleneck, DeepStem, Shortcut, SqueezeExcite
 from senet_cli.tasks.export import Container, ExportRequest, Written, export
-from senet_cli.weights.layouts import LAYOUTS, LEEYEONSU, MMPRETRAIN, WRITABLE
+from senet_cli.weights.publishers import LAYOUTS, WRITABLE, style_of
+from senet_cli.weights.publishers.leeyeonsu import LEEYEONSU
+from senet_cli.weights.publishers.mmpretrain import MMPRETRAIN
 from senet_cli.weights.read import read_tensors
-from senet_cli.weights.write import STYLES, checkpoint_bytes, published_tensors
+from senet_cli.weights.write import checkpoint_bytes, published_tensors
 from tests.known import network_of
 from tests.oracles.nets import (
     Judge,
@@ -154,7 +156,7 @@ def test_it_says_what_loads_it_only_where_that_is_true(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("container", ["safetensors", "torch"])
-@pytest.mark.parametrize("layout", STYLES)
+@pytest.mark.parametrize("layout", WRITABLE)
 def test_every_layout_reads_back_the_same(layout: str, container: Container, tmp_path: Path) -> None:
     imported(weights_file(tmp_path / "a.pth", LAYOUTS["timm"]))
     done = written("mine", layout, tmp_path / "b", container)
@@ -164,7 +166,7 @@ def test_every_layout_reads_back_the_same(layout: str, container: Container, tmp
     mine = network_of("mine").state_dict()
     back = load_network(done.path, KEY).state_dict()
     assert all(torch.equal(value, back[key]) for key, value in mine.items())
-    tensors, style = read_tensors(done.path), STYLES[layout]
+    tensors, style = read_tensors(done.path), style_of(LAYOUTS[layout])
     assert any(key.endswith("num_batches_tracked") for key in tensors) is style.counters
     gate = tensors[LAYOUTS[layout].key("stage1.0.se.reduce.weight")]
     assert gate.ndim == (4 if style.convolutional_se else 2)
@@ -185,7 +187,7 @@ def test_the_real_files_have_this_style(data: Path) -> None:
         data / "checkpoints" / "seresnet32_cifar10_cutmix.pt", map_location="cpu", weights_only=True
     )
     network = SENetwork(load_manifest().architecture("seresnet32-cifar-leeyeonsu").spec)
-    ours = published_tensors(network, LEEYEONSU, STYLES["leeyeonsu"])
+    ours = published_tensors(network, LEEYEONSU, style_of(LEEYEONSU))
     assert {key: value.shape for key, value in file["state_dict"].items()} == {
         key: value.shape for key, value in ours.items()
     }
@@ -215,10 +217,6 @@ def test_a_layout_that_cannot_be_written_is_refused(layout: str, tmp_path: Path)
         written("mine", layout, tmp_path / "c.pth")
     assert caught.value.hint == f"Layouts: {', '.join(WRITABLE)}."
     assert layout not in WRITABLE
-
-
-def test_every_layout_to_write_has_a_style() -> None:
-    assert STYLES.keys() == WRITABLE.keys()
 
 
 def test_what_is_there_is_not_replaced(tmp_path: Path) -> None:

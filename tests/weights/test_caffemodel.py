@@ -17,9 +17,8 @@ from senet_cli.catalogue.labels import load_labels
 from senet_cli.errors import CheckpointError
 from senet_cli.nets.network import SENetwork
 from senet_cli.specs import ArchSpec, Bottleneck, ConvStem, Shortcut, SqueezeExcite, StemPool
-from senet_cli.weights.caffe import class_order
 from senet_cli.weights.caffemodel import read_caffemodel, to_our_conventions
-from senet_cli.weights.layouts import CAFFE
+from senet_cli.weights.publishers.caffe import CAFFE, class_order
 from senet_cli.weights.read import load_network, load_own_network
 from tests.oracles.caffe import Array, blob_bytes, field, layer_bytes, varint
 

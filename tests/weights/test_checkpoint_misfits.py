@@ -14,7 +14,7 @@ from torch import Tensor
 from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.errors import CheckpointError
 from senet_cli.specs import ArchSpec
-from senet_cli.weights.layouts import KeyLayout
+from senet_cli.weights.publishers import KeyLayout
 from senet_cli.weights.read import load_own_network
 from tests.weights.checkpoints import BASIC, CONV, DEEP, each_layout, published, random_state, refused, save
 

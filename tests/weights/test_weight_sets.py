@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from senet_cli.errors import CheckpointError, ExitCode, UsageError
-from senet_cli.weights.layouts import LAYOUTS, find_layout
+from senet_cli.weights.publishers import LAYOUTS, find_layout
 from senet_cli.weights.read import load_own, read_weights
 from senet_cli.weights.unwrap import _INSERTED
 from tests.weights.checkpoints import BASIC, State, assert_loaded, published, refused, save

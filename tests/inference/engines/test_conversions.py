@@ -31,7 +31,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from senet_cli.nets.network import build_network
-    from senet_cli.weights.layouts import TIMM
+    from senet_cli.weights.publishers.timm import TIMM
 
     folder = tmp_path_factory.mktemp("origin")
     torch.manual_seed(0)

@@ -15,7 +15,7 @@ from senet_cli.errors import DiskError, SenetError, UsageError
 from senet_cli.settings import Settings
 from senet_cli.store import model_folders as store
 from senet_cli.tasks.import_weights import remove_model
-from senet_cli.weights.layouts import TIMM
+from senet_cli.weights.publishers.timm import TIMM
 from tests.known import known, runnable
 from tests.tasks.import_weights.worlds import files_of, imported, weights_file
 

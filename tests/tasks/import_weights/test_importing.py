@@ -21,7 +21,12 @@ from senet_cli.inference.resolve import OwnWeights, Resolver
 from senet_cli.settings import Settings
 from senet_cli.tasks.import_weights import remove_model
 from senet_cli.tasks.train.folder import RunFolder
-from senet_cli.weights.layouts import CADENE, LAYOUTS, LEEYEONSU, MMPRETRAIN, SENET, TIMM
+from senet_cli.weights.publishers import LAYOUTS
+from senet_cli.weights.publishers.cadene import CADENE
+from senet_cli.weights.publishers.leeyeonsu import LEEYEONSU
+from senet_cli.weights.publishers.mmpretrain import MMPRETRAIN
+from senet_cli.weights.publishers.senet import SENET
+from senet_cli.weights.publishers.timm import TIMM
 from tests.known import known, network_of
 from tests.tasks.import_weights.worlds import (
     KEY,

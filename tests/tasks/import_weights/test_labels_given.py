@@ -9,7 +9,7 @@ import pytest
 from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.datasets.label_files import read_labels
 from senet_cli.errors import UsageError
-from senet_cli.weights.layouts import TIMM
+from senet_cli.weights.publishers.timm import TIMM
 from tests.known import known
 from tests.tasks.import_weights.worlds import files_of, imported, weights_file
 

@@ -15,7 +15,7 @@ from senet_cli.nets.network import SENetwork, build_network
 from senet_cli.settings import Settings
 from senet_cli.specs import ArchSpec
 from senet_cli.tasks.import_weights import Imported, ImportRequest, import_model
-from senet_cli.weights.layouts import KeyLayout
+from senet_cli.weights.publishers import KeyLayout
 
 KEY = "seresnet20-cifar"
 NUMBERS = {"interpolation": "bilinear", "mean": [0.5] * 3, "std": [0.25] * 3}
