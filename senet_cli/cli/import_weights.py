@@ -46,7 +46,8 @@ def import_(
         str | None,
         typer.Option(
             metavar="FILE|NAME",
-            help="Names of the classes: one a line, a JSON list, or a label set such as imagenet-1k.",
+            help="Names of the classes: one a line, JSON (a list, class_to_idx, id2label), or a label set "
+            "such as imagenet-1k.",
             show_default="the usual ones if their number fits, else numbers",
         ),
     ] = None,
