@@ -13,6 +13,7 @@ from typing import Any
 
 from manifest_file import PROJECT
 
+from senet_cli.catalogue.activation import ACTIVATIONS
 from senet_cli.catalogue.codec import schema
 from senet_cli.catalogue.entries import SUFFIXES, Licence, Metric, Preprocess, Sizes
 from senet_cli.catalogue.lookup import SCHEMA
@@ -98,6 +99,10 @@ def checkpoint(derived: dict[str, Schema]) -> Schema:
             "labels": REF_NAME,
             "preprocess": schema(Preprocess, derived),
             "test": {"oneOf": [{"type": "null"}, schema(Sizes, derived)]},
+            "activation": {
+                "enum": [*ACTIVATIONS],
+                "description": "What turns outputs into scores; softmax where it is not said.",
+            },
             "files": array(
                 {"$ref": "#/$defs/file"},
                 description="The same weights; the first that can be had is taken.",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal, NewType
 from urllib.parse import unquote, urlsplit
 
+from senet_cli.catalogue.activation import Activation
 from senet_cli.specs import Spec
 from senet_cli.specs.declare import Between
 
@@ -210,6 +211,7 @@ class Checkpoint:
         aliases: other names that people know it by.
         sources: where the facts come from.
         test_preprocess: the publisher's for tests at a larger size, where there is one.
+        activation: what turns the network's outputs into scores.
     """
 
     name: EntryName
@@ -223,6 +225,7 @@ class Checkpoint:
     aliases: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     test_preprocess: Preprocess | None = None
+    activation: Activation = "softmax"
 
     @property
     def metric(self) -> Metric | None:

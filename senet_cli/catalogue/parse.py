@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from senet_cli.catalogue.activation import ACTIVATIONS
 from senet_cli.catalogue.entries import (
     SUFFIXES,
     Architecture,
@@ -120,6 +121,7 @@ def parse_checkpoint(
         aliases=tuple(_alias(text, fields) for text in fields.texts("aliases", [])),
         sources=fields.texts("sources", []),
         test_preprocess=_test_preprocess(fields.optional_child("test"), preprocess),
+        activation=fields.choice("activation", ACTIVATIONS, "softmax"),
     )
     if not checkpoint.files:
         fields.fail("`files` is empty")

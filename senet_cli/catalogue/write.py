@@ -36,6 +36,7 @@ def checkpoint_dict(checkpoint: Checkpoint) -> dict[str, Any]:
         "labels": checkpoint.labels,
         "preprocess": codec.write(checkpoint.preprocess),
         **({"test": codec.write(Sizes(test.resize, test.crop))} if test else {}),
+        **({"activation": checkpoint.activation} if checkpoint.activation != "softmax" else {}),
         "files": [_file(file) for file in checkpoint.files],
         "metrics": [codec.write(metric) for metric in checkpoint.metrics],
         "licence": codec.write(checkpoint.licence),

@@ -206,8 +206,9 @@ def _table(result: Evaluation, model: RunnableModel) -> str:
         f"95 % interval {low:.2f} to {high:.2f}",
         *_top5(result),
         f"mean of classes    {result.mean_class_accuracy:6.2f} %",
-        f"calibration error  {result.calibration_error:6.2f} %",
     ]
+    if result.calibration_error is not None:
+        lines.append(f"calibration error  {result.calibration_error:6.2f} %")
     lines.append(_published(model))
     width = min(_MAX_LABEL, max(len(entry.label) for entry in result.classes))
     lines += ["", f"{'class':{width}}   images    right    top-1  most often mistaken for"]

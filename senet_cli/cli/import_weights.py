@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from senet_cli.catalogue.activation import Activation
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import megabytes, note
 from senet_cli.cli.reporter import ConsoleReporter
@@ -46,7 +47,8 @@ def import_(
         str | None,
         typer.Option(
             metavar="FILE|NAME",
-            help="Names of the classes: one a line, a JSON list, or a label set such as imagenet-1k.",
+            help="Names of the classes: one a line, JSON (a list, class_to_idx, id2label), or a label set "
+            "such as imagenet-1k.",
             show_default="the usual ones if their number fits, else numbers",
         ),
     ] = None,
@@ -60,6 +62,7 @@ def import_(
         ),
     ] = None,
     weights_key: opt.WeightsKeyOption = None,
+    activation: Annotated[Activation | None, opt.activation_option("as the run has it, else softmax")] = None,
     image_size: Annotated[
         int | None,
         opt.image_size_option(
@@ -88,7 +91,7 @@ def import_(
     touches. Prints the name and that folder, separated by a tab.
     """
     settings = opt.settings(manifest)
-    others = (origin, name, arch, labels, preprocess_from, image_size, weights_key, force or None)
+    others = (origin, name, arch, labels, preprocess_from, image_size, weights_key, activation, force or None)
     if remove is not None:
         if any(option is not None for option in others):
             raise UsageError("`--remove NAME` only removes", "Give it alone.")
@@ -104,7 +107,9 @@ def import_(
         )
     from senet_cli.tasks.import_weights import ImportRequest, import_model
 
-    request = ImportRequest(origin, name, arch, labels, preprocess_from, image_size, force, weights_key)
+    request = ImportRequest(
+        origin, name, arch, labels, preprocess_from, image_size, force, weights_key, activation
+    )
     with open_output(None) as out, ConsoleReporter(quiet=quiet, details=True) as reporter:
         imported = import_model(request, settings, reporter)
         _tell(imported, given=labels is not None, quiet=quiet)

@@ -134,6 +134,16 @@ def architecture_option(text: str) -> Any:
     return typer.Option(metavar="KEY", autocompletion=complete_architecture, help=text, show_default=False)
 
 
+def activation_option(default: str) -> Any:
+    """`--activation`, with its default in this command."""
+    return typer.Option(
+        "--activation",
+        show_default=default,
+        help="What turns outputs into scores; sigmoid: each class by itself, for heads of one output or of "
+        "several labels.",
+    )
+
+
 WeightsKeyOption = Annotated[
     str | None,
     typer.Option(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from senet_cli.catalogue.activation import Activation
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code
@@ -105,6 +106,7 @@ def predict(
         str | None, opt.architecture_option("Their architecture, see `senet list --architectures`.")
     ] = None,
     weights_key: opt.WeightsKeyOption = None,
+    activation: Annotated[Activation | None, opt.activation_option("softmax")] = None,
     image_size: opt.ImageSizeOption = None,
     recipe: opt.RecipeOption = "default",
     manifest: opt.ManifestOption = None,
@@ -126,7 +128,7 @@ def predict(
     )
     sources = SourceRequest(tuple(source or ()), from_file, null, recursive)
     sources.check()
-    asked = _asked(model, weights, arch, weights_key)
+    asked = _asked(model, weights, arch, weights_key, activation)
 
     from senet_cli.tasks.predict import PredictRequest
     from senet_cli.tasks.predict import predict as run_task
@@ -157,7 +159,11 @@ def predict(
 
 
 def _asked(
-    name: str | None, weights: Path | None, arch: str | None, weights_key: str | None
+    name: str | None,
+    weights: Path | None,
+    arch: str | None,
+    weights_key: str | None,
+    activation: Activation | None,
 ) -> ModelRef | OwnWeights | None:
     """What the options say about the model: a name, weights of your own, or nothing."""
     if (weights is None) != (arch is None):
@@ -166,12 +172,16 @@ def _asked(
         )
     if weights_key is not None and weights is None:
         raise UsageError("`--weights-key` chooses in a file of weights", "Give `--weights FILE` too.")
+    if activation is not None and weights is None:
+        raise UsageError(
+            "`--activation` is for `--weights`: a model with a name has its own", "`senet import` keeps it."
+        )
     if weights is not None and arch is not None:
         if name is not None:
             raise UsageError("`-m` and `--weights` are two models", "Give one of them.")
         from senet_cli.inference.resolve import OwnWeights
 
-        return OwnWeights(weights, arch, weights_key)
+        return OwnWeights(weights, arch, weights_key, activation or "softmax")
     return ModelRef.parse(name) if name is not None else None
 
 

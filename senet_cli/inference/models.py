@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from senet_cli.catalogue.activation import Activation
 from senet_cli.catalogue.entries import Architecture, Metric, Preprocess
 from senet_cli.catalogue.labels import LabelSet
 from senet_cli.errors import DiskError
@@ -65,6 +66,7 @@ class RunnableModel:
         labels: names of the classes; for weights of your own a guess that the number of classes may refute.
         metric: the accuracy that is published for `preprocess`, if there is one.
         folder: the model's own folder, where it has one; see `KnownModel`.
+        activation: what turns the network's outputs into scores.
     """
 
     name: str
@@ -74,6 +76,7 @@ class RunnableModel:
     labels: LabelSet
     metric: Metric | None = None
     folder: Path | None = None
+    activation: Activation = "softmax"
 
 
 def load_torch_network(model: RunnableModel) -> SENetwork:

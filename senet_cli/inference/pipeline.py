@@ -79,6 +79,7 @@ def classify(
     Memory holds a few batches and what the decoding threads work on, however many sources there are.
     """
     pace = Pace(batch_size=options.batch_size, streams=predictor.engine.streams, jobs=options.jobs)
+    probabilities = predictor.activation != "none"
     rows = outputs(sources, lambda source: pixels_of(source, predictor), predictor.engine.logits, pace)
     with contextlib.closing(rows):
         for source, row in rows:
@@ -86,7 +87,7 @@ def classify(
                 if isinstance(row, ImageError):
                     raise row
                 predictions = predictor.rank(row, options.top_k, options.min_score)
-                yield ImageResult(source.name, predictor.name, tuple(predictions))
+                yield ImageResult(source.name, predictor.name, tuple(predictions), probabilities)
             except ImageError as error:
                 yield ImageFailure(source.name, predictor.name, error.kind, error.message)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from senet_cli.catalogue.activation import Activation, check_activation
 from senet_cli.catalogue.entries import Preprocess
 from senet_cli.catalogue.labels import LabelSet, check_labels, numbered_labels
 from senet_cli.errors import ImageError
@@ -35,6 +36,7 @@ class Predictor:
         labels: names of the classes.
         engine: runs the network.
         batch_size: images in a batch that suit network and device.
+        activation: what turns the network's outputs into scores.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Predictor:
     labels: LabelSet
     engine: Engine
     batch_size: int
+    activation: Activation = "softmax"
 
     @classmethod
     def load(
@@ -51,11 +54,12 @@ class Predictor:
         """Load a model.
 
         Raises:
-            CheckpointError: the file does not fit the structure.
+            CheckpointError: the file does not fit the structure, or its one output gets a softmax.
             DeviceError: the device has no room, or not this precision.
             DiskError: the file cannot be read.
         """
         engine, classes = start_engine(model, runtime, settings, reporter)
+        check_activation(model.activation, classes, model.name)
         spec = model.architecture.spec.with_classes(classes)
         return cls(
             name=model.name,
@@ -64,6 +68,7 @@ class Predictor:
             labels=_labels(model, classes),
             engine=engine,
             batch_size=auto_batch(engine.device, spec.multiply_adds(model.preprocess.crop)),
+            activation=model.activation,
         )
 
     def pixels(self, image: PILImage) -> NDArray[np.uint8]:
@@ -75,18 +80,32 @@ class Predictor:
     def rank(self, logits: NDArray[np.float32], top_k: int, min_score: float = 0.0) -> list[Prediction]:
         """Rank the classes for one row of logits (classes,); ties go to the lower index.
 
+        Args:
+            logits: the network's outputs.
+            top_k: at most so many predictions.
+            min_score: those with a lower score are left out; 0: none is, for outputs may be negative.
+
         Raises:
             ImageError: the network answered with infinities or NaN.
         """
         if not np.isfinite(logits).all():
             raise ImageError("logits", "the network's output is not finite")
-        scores = softmax(logits)
-        best = np.argsort(-scores, kind="stable")[:top_k]
+        scores = scores_of(logits, self.activation)
+        order = scores if self.activation == "softmax" else logits  # high logits have one sigmoid, 1
+        best = np.argsort(-order, kind="stable")[:top_k]
         return [
             Prediction(self.labels.labels[i], self.labels.ids[i], int(i), float(scores[i]))
             for i in best
-            if scores[i] >= min_score
+            if min_score <= 0 or scores[i] >= min_score
         ]
+
+
+def scores_of(logits: NDArray[np.float32], activation: Activation) -> NDArray[np.float64]:
+    """Turn one row of logits into scores, in float64."""
+    if activation == "softmax":
+        return softmax(logits)
+    outputs = logits.astype(np.float64)
+    return np.exp(-np.logaddexp(0, -outputs)) if activation == "sigmoid" else outputs
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:

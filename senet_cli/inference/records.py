@@ -17,7 +17,7 @@ class Prediction:
         label: name of the class; its index as text where the model has no names.
         id: published identifier of the class (a WordNet id for ImageNet), if there is one.
         index: position in the model's output, from 0.
-        score: softmax probability, 0..1.
+        score: probability, 0..1, or the network's output where the model has no activation.
     """
 
     label: str
@@ -28,11 +28,18 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """A classified image; predictions are ranked, best first (none if all were under the bar)."""
+    """A classified image.
+
+    Args:
+        path, model: as in every record.
+        predictions: ranked, best first (none if all were under the bar).
+        probabilities: False where the scores are the network's outputs as they are.
+    """
 
     path: str
     model: str
     predictions: tuple[Prediction, ...]
+    probabilities: bool = True
 
 
 @dataclass(frozen=True, slots=True)

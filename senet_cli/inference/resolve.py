@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from senet_cli.catalogue.activation import Activation
 from senet_cli.catalogue.entries import Preprocess
 from senet_cli.catalogue.input_size import USUAL_SIZE, InputSize
 from senet_cli.catalogue.labels import check_labels
@@ -33,11 +34,13 @@ class OwnWeights:
         path: the file.
         architecture: its architecture key.
         weights_key: which of several sets of weights in the file; None: the preferred one.
+        activation: what turns the network's outputs into scores.
     """
 
     path: Path
     architecture: str
     weights_key: str | None = None
+    activation: Activation = "softmax"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +146,7 @@ class Resolver:
             architecture=architecture,
             preprocess=with_caffe_numbers(preprocess) if holds_caffemodel(own.path) else preprocess,
             labels=self.catalogue.manifest.labels_of(architecture),
+            activation=own.activation,
         )
 
     def _default_or_bundled(self, runtime: Runtime | None) -> RunnableModel:
@@ -198,4 +202,5 @@ def _runnable(known: KnownModel, preprocess: Preprocess, start: Start) -> Runnab
         labels=known.labels,
         metric=checkpoint.metric_with(preprocess),
         folder=known.folder,
+        activation=checkpoint.activation,
     )

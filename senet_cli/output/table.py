@@ -55,7 +55,7 @@ class TableWriter:
         elif not record.predictions:
             self._console.print(Text("  nothing above --min-score", style="dim"))
         else:
-            self._console.print(self._scores(record.predictions))
+            self._console.print(self._scores(record.predictions, probabilities=record.probabilities))
         text = self._buffer.getvalue()
         self._buffer.seek(0)
         self._buffer.truncate()
@@ -65,7 +65,7 @@ class TableWriter:
         """See `Writer`."""
         return ""
 
-    def _scores(self, predictions: Sequence[Prediction]) -> Table:
+    def _scores(self, predictions: Sequence[Prediction], *, probabilities: bool) -> Table:
         from rich.table import Table
         from rich.text import Text
 
@@ -76,9 +76,10 @@ class TableWriter:
         table.add_column(width=bar_cells, no_wrap=True)
         table.add_column(justify="right", width=_SCORE)
         for rank, best in enumerate(predictions, start=1):
-            filled = round(best.score * bar_cells)
+            filled = round(best.score * bar_cells) if probabilities else 0
             bar = Text(self._block * filled, style="green" if rank == 1 else "cyan")
-            table.add_row(str(rank), Text(best.label), bar, f"{best.score:.2%}")
+            score = f"{best.score:.2%}" if probabilities else f"{best.score:.4g}"
+            table.add_row(str(rank), Text(best.label), bar, score)
         return table
 
     def _columns(self) -> tuple[int, int]:

@@ -75,7 +75,8 @@ class Evaluation:
         model, model_classes: its name, and how many classes it knows.
         top1, top5: images whose class was the first, or among the first five.
         classes: the classes that have images, in the order of the model's output.
-        calibration_error: mean distance between the best score and how often it is right, percent.
+        calibration_error: mean distance between the best score and how often it is right, percent; None where
+            the scores are not probabilities.
         confusion: counts (classes, classes), true class by row, predicted by column, both as `classes`;
             images taken for any other class are counted in none of its columns.
         failures: images that could not be classified; they count nowhere else.
@@ -87,7 +88,7 @@ class Evaluation:
     top1: Share
     top5: Share
     classes: tuple[ClassResult, ...]
-    calibration_error: float
+    calibration_error: float | None
     confusion: NDArray[np.int64]
     failures: tuple[ImageFailure, ...]
     unmeasured: tuple[str, ...] = ()
@@ -165,7 +166,9 @@ class _Tally:
             top1=Share(sum(self._hits), len(self._hits)),
             top5=Share(self._top5, len(self._hits)),
             classes=tuple(self._class(index, predictor) for index in present),
-            calibration_error=calibration_error(self._scores, self._hits),
+            calibration_error=(
+                None if predictor.activation == "none" else calibration_error(self._scores, self._hits)
+            ),
             confusion=confusion,
             failures=tuple(self._failures),
             unmeasured=tuple(predictor.labels.labels[i] for i in sorted(self._failed - set(present))),
@@ -210,6 +213,7 @@ def as_dict(evaluation: Evaluation, image_size: int, published: dict[str, Any] |
 
     `published` is for the same `image_size`, pixels.
     """
+    error = evaluation.calibration_error
     return {
         "schema": 1,
         "model": evaluation.model,
@@ -219,7 +223,7 @@ def as_dict(evaluation: Evaluation, image_size: int, published: dict[str, Any] |
         "top1": _share_dict(evaluation.top1),
         "top5": _share_dict(evaluation.top5),
         "mean_class_accuracy": round(evaluation.mean_class_accuracy, 3),
-        "calibration_error": round(evaluation.calibration_error, 3),
+        "calibration_error": error if error is None else round(error, 3),
         "published": published,
         "classes": [
             {

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senet_cli.catalogue.entries import Architecture, Checkpoint, EntryName, Licence, Metric, Preprocess
+from senet_cli.catalogue.activation import Activation, check_activation
+from senet_cli.catalogue.entries import (
+    Architecture,
+    Checkpoint,
+    EntryName,
+    Licence,
+    Metric,
+    Preprocess,
+)
 from senet_cli.catalogue.input_size import InputSize
 from senet_cli.catalogue.labels import LabelSet, check_labels, is_packaged, numbered_labels
 from senet_cli.catalogue.lookup import MODEL_FILE, Manifest, load_manifest, plain_name
@@ -43,6 +51,7 @@ class ImportRequest:
         image_size: side of the crop in pixels; the resized edge keeps its proportion to it.
         force: True to replace an imported model, or to stand before a published one, of this name.
         weights_key: which set of weights of the file; None: the preferred one, see `weights.unwrap`.
+        activation: what turns the outputs into scores; None: as the run has it, softmax for a file.
     """
 
     origin: Path
@@ -53,6 +62,7 @@ class ImportRequest:
     image_size: int | None = None
     force: bool = False
     weights_key: str | None = None
+    activation: Activation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,7 @@ class _Found:
         licence: what is known of it.
         source: where it came from, in words.
         beside: contents of other files that belong to the model, by name.
+        activation: what turns the outputs into scores.
     """
 
     architecture: Architecture
@@ -97,6 +108,7 @@ class _Found:
     licence: Licence
     source: str
     beside: Mapping[str, bytes] = field(default_factory=dict)
+    activation: Activation = "softmax"
 
 
 def import_model(request: ImportRequest, settings: Settings, reporter: Reporter) -> Imported:
@@ -105,7 +117,7 @@ def import_model(request: ImportRequest, settings: Settings, reporter: Reporter)
     Raises:
         UsageError: the name is taken or none, the file does not tell its architecture, it is a published
             file, or the labels are not as many as the classes.
-        CheckpointError: the file cannot be read, or fits no architecture.
+        CheckpointError: the file cannot be read, fits no architecture, or has one output for a softmax.
         UnknownModelError: no such architecture, or model to take the preprocessing from.
         DiskError: something cannot be read or written.
     """
@@ -120,6 +132,8 @@ def import_model(request: ImportRequest, settings: Settings, reporter: Reporter)
     is_run = request.origin.is_dir()
     found = _from_run(request, catalogue, settings) if is_run else _from_file(request, manifest, reporter)
     classes = found.architecture.spec.classes
+    activation = request.activation or found.activation
+    check_activation(activation, classes, str(request.origin))
     labels = _named(chosen_labels or found.labels, classes, request.name)
     checkpoint = Checkpoint(
         name=EntryName(request.name),
@@ -131,6 +145,7 @@ def import_model(request: ImportRequest, settings: Settings, reporter: Reporter)
         metrics=() if chosen_preprocess or request.image_size else found.metrics,
         licence=found.licence,
         sources=(found.source,),
+        activation=activation,
     )
     waiting = WaitingForProcess("changing", request.name)
     with models.locked(request.name, lambda: reporter.report(waiting)):
@@ -239,6 +254,7 @@ def _from_run(request: ImportRequest, catalogue: Catalogue, settings: Settings) 
         licence=checkpoint.licence,
         source=f"{', '.join(checkpoint.sources) or 'a run'}; SHA-256 {installed.sha256}",
         beside=_beside(run),
+        activation=checkpoint.activation,
     )
 
 

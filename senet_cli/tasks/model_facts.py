@@ -37,6 +37,7 @@ def checkpoint_facts(checkpoint: Checkpoint, manifest: Manifest, *, path: Path |
         "test_recipe": test and sizes_in_words(test),
         "preprocess": asdict(checkpoint.preprocess),
         "test_preprocess": test and asdict(test),
+        "activation": checkpoint.activation,
         "accuracy": [_accuracy(metric, checkpoint) for metric in checkpoint.metrics],
         "file": [_file_facts(file) for file in checkpoint.files],
         "licence": checkpoint.licence.name,

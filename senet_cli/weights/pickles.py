@@ -3,7 +3,8 @@
 `torch.load(weights_only=True)` refuses a file for any class that it does not know, and training scripts
 write many: `argparse.Namespace`, scalars of NumPy, paths, times. Those on a short list of names are replaced
 while a file is loaded by stand-ins of ours, which take any arguments and any state and keep nothing. The
-classes themselves are never imported. All other names are refused as before.
+classes themselves are never imported. All other names are refused as before. PyTorch is imported where a file
+is loaded, for looking at one needs none.
 """
 
 from __future__ import annotations
@@ -21,8 +22,6 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
-
-import torch
 
 _LOCK = threading.Lock()
 """PyTorch keeps one list of allowed names for the whole process, and the first to leave clears it."""
@@ -98,6 +97,8 @@ def load(source: Path | IO[bytes]) -> Any:
     Raises:
         Exception: whatever PyTorch raises; its words advise to load unsafely, so nobody should see them.
     """
+    import torch
+
     names: list[Any] = [(stand_in, name) for name, stand_in in _STAND_INS.items()]
     with _LOCK, torch.serialization.safe_globals(names), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what torch warns of is an error here anyway
@@ -177,6 +178,8 @@ def _names_in_one(stream: IO[bytes]) -> Iterator[str]:
 
 def refused_names(source: Path | IO[bytes], error: Exception) -> tuple[str, ...]:
     """Names for which PyTorch refused a file with `error`; empty if that was not the reason."""
+    import torch
+
     match = _NAMED.search(str(error))
     if match is None:
         return ()

@@ -191,10 +191,11 @@ FOLDERS = {
 
 
 def test_folders_are_named(tmp_path: Path) -> None:
-    from senet_cli.catalogue.lookup import load_manifest
-    from senet_cli.inference.classifier import own_model
+    from senet_cli.inference.resolve import OwnWeights, Resolver
+    from senet_cli.settings import Settings
     from tests.tasks.import_weights.worlds import KEY, imported
 
+    resolver = Resolver.load(Settings.from_environment())
     for name, (files, said) in FOLDERS.items():
         folder = tmp_path / name
         for file in files:
@@ -202,7 +203,7 @@ def test_folders_are_named(tmp_path: Path) -> None:
             (folder / file).write_bytes(b"x")
         for give in (
             lambda folder=folder: read_weights(folder),
-            lambda folder=folder: own_model(folder, KEY, load_manifest()),
+            lambda folder=folder: resolver.own_weights(OwnWeights(folder, KEY)),
             lambda folder=folder: imported(folder),
         ):
             with pytest.raises(CheckpointError) as caught:
