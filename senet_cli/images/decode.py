@@ -12,9 +12,8 @@ Rules, each tested:
     palette      looked up
     alpha        laid over white; a PNG's transparent colour is compared at the depth of its samples
     size         more pixels than Pillow's decompression-bomb limit (178,956,970) are refused
-    metadata     a file that fails is tried once more without: a PNG without ancillary chunks (but tRNS and
-                 eXIf), a JPEG without the segments of applications (but EXIF's,
-                 Adobe's), an AVIF without EXIF
+    metadata     a file that fails is tried once more: a PNG without ancillary chunks (but tRNS and eXIf), a
+                 JPEG without the segments of applications (but EXIF's, Adobe's), an AVIF without EXIF
 """
 
 from __future__ import annotations
