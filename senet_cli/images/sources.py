@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from senet_cli.errors import DiskError, ImageError, UsageError
+from senet_cli.images.ends import holds_another
+from senet_cli.images.kinds import EXTENSIONS, Skipped, is_apple_double, is_image_name
 from senet_cli.images.lists import check_list, names_in
 from senet_cli.images.patterns import Pattern, is_pattern
 from senet_cli.images.source import (
@@ -22,44 +23,7 @@ from senet_cli.images.walk import Found, walk
 
 __all__ = ["EXTENSIONS", "STDIN", "Skipped", "Source", "SourceRequest", "walk"]
 
-EXTENSIONS = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".mpo",
-        ".png",
-        ".apng",
-        ".webp",
-        ".avif",
-        ".bmp",
-        ".dib",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-    ]
-)
-"""What a folder is searched for, in any case. A file named explicitly is always tried."""
-
 STDIN = "-"
-
-
-@dataclass(slots=True)
-class Skipped:
-    """Files in folders that were passed over because of their extension."""
-
-    count: int = 0
-    example: str = ""
-
-    def add(self, name: str) -> None:
-        """Count one."""
-        self.count += 1
-        self.example = self.example or name
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +36,7 @@ class SourceRequest:
         null: True if the list is separated by NUL bytes instead of line ends.
         recursive: True to look into folders within folders.
         stdin: file descriptor of standard input.
+        skipped: what is passed over is counted there.
     """
 
     arguments: Sequence[str] = ()
@@ -131,7 +96,9 @@ class SourceRequest:
 
     def _from_argument(self, argument: str) -> Iterator[Source]:
         if argument in STDIN_NAMES:
-            yield Source.piped(argument, self.stdin)
+            source = Source.piped(argument, self.stdin)
+            self.skipped.more_on_stdin = source.data is not None and holds_another(source.data)
+            yield source
         elif os.path.isdir(argument):
             yield from self._wanted(
                 Found(source, named=False) for source in walk(argument, recursive=self.recursive)
@@ -151,7 +118,8 @@ class SourceRequest:
         """What was named, and of what lies in folders the images."""
         for each in found:
             source = each.source
-            if each.named or source.problem or Path(source.name).suffix.lower() in EXTENSIONS:
+            wanted = is_image_name(source.name) and not is_apple_double(source.name)
+            if each.named or source.problem or wanted:
                 yield source
             else:
                 self.skipped.add(source.name)
