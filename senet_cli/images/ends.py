@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from senet_cli.images.png import MAGIC as _PNG
-
-_JPEG, _GIF = b"\xff\xd8\xff", (b"GIF87a", b"GIF89a")
+_PNG, _JPEG, _GIF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", (b"GIF87a", b"GIF89a")
 _STARTS = (_PNG, _JPEG, *_GIF, b"BM", b"RIFF", b"II*\0", b"MM\0*", b"II+\0")
 _BOXES = b"ftyp"
 
