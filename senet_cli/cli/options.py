@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,6 +13,7 @@ from senet_cli.catalogue.lookup import Manifest
 from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.errors import SenetError
 from senet_cli.inference.engines.base import EngineRequest, Precision
+from senet_cli.processors import processors
 from senet_cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def auto_or_count(text: str) -> int | None:
 
 
 def decoding_threads(text: str) -> int:
-    """The value of `--jobs`: as many threads as there are processors, at most 8, where it is `auto`."""
-    return min(auto_or_count(text) or min(_MAX_AUTO_JOBS, os.cpu_count() or 1), _MAX_JOBS)
+    """The value of `--jobs`: as many threads as may run at once, at most 8, where it is `auto`."""
+    return min(auto_or_count(text) or min(_MAX_AUTO_JOBS, processors()), _MAX_JOBS)
 
 
 def complete_model(incomplete: str) -> list[str]:

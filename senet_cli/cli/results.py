@@ -9,7 +9,8 @@ from dataclasses import replace
 from senet_cli.cli.console import note, say
 from senet_cli.cli.progress import image_progress
 from senet_cli.errors import ExitCode
-from senet_cli.images.sources import Skipped, SourceRequest
+from senet_cli.images.kinds import APPLE_DOUBLE, Skipped
+from senet_cli.images.sources import SourceRequest
 from senet_cli.inference.records import ImageFailure, Record
 from senet_cli.output.base import Output, Writer
 
@@ -60,17 +61,36 @@ class ResultRun:
                 f"{self._failed:,} of {self._done:,} images could not be classified{stopped}",
                 "yellow",
             )
-        skipped = self._request.skipped
-        if skipped.count:
-            files = "file" if skipped.count == 1 else "files"
-            note(
-                f"passed over {skipped.count:,} {files} without an image extension, "
-                f"such as {skipped.example}",
-                quiet=self._quiet,
-            )
+        for line in passed_over(self._request.skipped):
+            note(line, quiet=self._quiet)
         if self._verbose:
             seconds = time.monotonic() - self._begun
             note(f"{self._done:,} images in {seconds:.2f} s, {self._done / seconds:.1f} images/s")
 
     def _count(self) -> int:
         return sum(1 for _ in replace(self._request, skipped=Skipped()).stream())
+
+
+_KINDS = {
+    "HEIC": "install `senet[heic]` to read them",
+    "JXL": "they are not read; `djxl` converts them",
+    "raw": "they are not read; export them as JPEG",
+    APPLE_DOUBLE: "what a Mac keeps beside its files, not images",
+}
+
+
+def passed_over(skipped: Skipped) -> list[str]:
+    """Say what was found and not classified, a line for each thing to know."""
+    lines = []
+    if skipped.others:
+        lines.append(
+            f"passed over {_files(skipped.others)} without an image extension, such as {skipped.example}"
+        )
+    lines += [f"{_files(count, kind)}: {_KINDS[kind]}" for kind, count in skipped.kinds.items()]
+    if skipped.more_on_stdin:
+        lines.append("standard input holds more than one image; only the first is classified")
+    return lines
+
+
+def _files(count: int, kind: str = "") -> str:
+    return f"{count:,} {kind}{' ' * bool(kind)}{'file' if count == 1 else 'files'}"

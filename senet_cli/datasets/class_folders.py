@@ -9,7 +9,8 @@ from pathlib import Path
 from senet_cli.datasets.labelled import WANTED, Labelled, Remark
 from senet_cli.datasets.names import normal
 from senet_cli.errors import DiskError, UsageError
-from senet_cli.images.sources import EXTENSIONS, Source, walk
+from senet_cli.images.kinds import is_image_name
+from senet_cli.images.sources import Source, walk
 
 _NO_DATA = frozenset({"__MACOSX"})
 """Folders that archivers leave."""
@@ -36,7 +37,7 @@ def folders(folder: Path) -> list[Path]:
 
 def loose_images(folder: Path) -> list[Path]:
     """Images that lie in a folder itself, in none of its folders."""
-    return [path for path in visible(folder) if path.suffix.lower() in EXTENSIONS and not path.is_dir()]
+    return [path for path in visible(folder) if is_image_name(path.name) and not path.is_dir()]
 
 
 def holds_images(folder: Path) -> bool:
@@ -85,6 +86,6 @@ def _belongs(source: Source, root: Path) -> bool:
     if source.problem:
         return True
     path = Path(source.name)
-    if path.suffix.lower() not in EXTENSIONS:
+    if not is_image_name(path.name):
         return False
     return not any(part.startswith(".") or part in _NO_DATA for part in path.relative_to(root).parts)

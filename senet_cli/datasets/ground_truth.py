@@ -15,7 +15,8 @@ from senet_cli.datasets.names import normal
 from senet_cli.datasets.parts import inner
 from senet_cli.datasets.splits import read_held_back
 from senet_cli.errors import DiskError, UsageError
-from senet_cli.images.sources import EXTENSIONS, Source, walk
+from senet_cli.images.kinds import is_image_name
+from senet_cli.images.sources import Source, walk
 
 LISTS = ("LOC_val_solution.csv", "val.txt")
 """Lists that ImageNet's validation images come with (Kaggle's, Caffe's); found beside the images by name."""
@@ -92,7 +93,7 @@ class _Places:
         self._by_name: dict[str, list[Path]] = {}
         for source in walk(os.fspath(folder)):
             path = Path(source.name)
-            if source.problem is None and path.suffix.lower() in EXTENSIONS:
+            if source.problem is None and is_image_name(path.name):
                 for name in (path.name, path.stem):
                     self._by_name.setdefault(normal(name), []).append(path)
 

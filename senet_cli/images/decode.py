@@ -1,8 +1,8 @@
 """One way from bytes to an RGB image, whatever the source.
 
 Rules, each tested:
-    formats      only `FORMATS`; the first frame or page of an animated or multi-page file
-    orientation  that of EXIF is applied (in a TIFF, tag 274; in an AVIF, `irot` and `imir`); XMP has no say
+    formats      only `FORMATS`, and HEIC where pi-heif is installed; the first frame or page of a file
+    orientation  that of EXIF is applied (in a TIFF, tag 274; in AVIF and HEIC, `irot` and `imir`); XMP not
     gray         integers deeper than 8 bits are scaled by the largest value of their depth, 2^bits - 1, and
                  rounded; a TIFF says its BitsPerSample, others have 16, signed ones are taken as 0..65535
     colours      of 16 bits Pillow reads the upper byte; other depths of a TIFF are scaled as gray is
@@ -12,9 +12,11 @@ Rules, each tested:
     palette      looked up
     alpha        laid over white; a PNG's transparent colour is compared at the depth of its samples
     size         more pixels than Pillow's decompression-bomb limit (178,956,970) are refused
-    metadata     a file that fails is tried once more without: a PNG without ancillary chunks (but tRNS and
-                 eXIf), a JPEG without the segments of applications (but EXIF's,
-                 Adobe's), an AVIF without EXIF
+    metadata     a file that fails is tried once more: a PNG without ancillary chunks (but tRNS and eXIf), a
+                 JPEG without the segments of applications (but EXIF's, Adobe's), an AVIF without EXIF
+
+Memory: decoding n pixels takes at most `BYTES_PER_PIXEL` * n + `PIECE_BYTES`, and besides that what some
+decoders hold of their own: 6 n for a progressive JPEG, 8 n for a WebP, up to 16 n for an AVIF.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
     Image,
+    Jpeg2KImagePlugin,
     JpegImagePlugin,
     PngImagePlugin,
     PpmImagePlugin,
@@ -43,6 +46,8 @@ from PIL import (
 from senet_cli.errors import ImageError
 from senet_cli.images import tiff
 from senet_cli.images.colours import to_rgb
+from senet_cli.images.heif import is_heic, may_be_heic, open_heif
+from senet_cli.images.kinds import APPLE_DOUBLE, kind_of_bytes
 from senet_cli.images.metadata import without_metadata
 from senet_cli.images.orientation import ignoring_xmp, turn_for, turn_of
 from senet_cli.images.png import transparent_key
@@ -55,15 +60,26 @@ _PLUGINS = (
     BmpImagePlugin,
     GifImagePlugin,
     TiffImagePlugin,
+    Jpeg2KImagePlugin,
     PpmImagePlugin,
 )
 """Imported by name, so that Pillow has no reason to import the parsers of all the formats it knows."""
 
-FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "DIB", "GIF", "TIFF", "PPM")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "DIB", "GIF", "TIFF", "JPEG2000", "PPM")
 """Pillow's names of the formats that are read (JPEG with MPO). The parsers of others never run."""
 
 _AVAILABLE = tuple(name for name in FORMATS if name in Image.OPEN)
 """Without those that this build of Pillow lacks."""
+
+BYTES_PER_PIXEL = 8
+"""What Pillow decoded, up to 4 bytes, and RGB, which is 4 there; or RGB and the same turned upright."""
+PIECE_BYTES = 32 * 2**20
+"""What laying over white and scaling take besides: 20 bytes for each pixel of a piece, and some room."""
+
+_UNREAD = {
+    APPLE_DOUBLE: "this is what a Mac keeps beside a file of the same name without `._`, not an image",
+    "JXL": "this is JPEG XL, which is not read: convert it, as `djxl` does",
+}
 
 _BROKEN = (
     OSError,
@@ -102,7 +118,11 @@ def decode(file: BinaryIO) -> Image.Image:
     except ImageError as error:
         if error.kind not in ("format", "decode"):
             raise
-        image = _second_try(file)
+        file.seek(0)
+        head = file.read(12)
+        image = None if is_heic(head) else _second_try(file)
+        if image is None and may_be_heic(head):
+            return _turned(*_read_heif(file))
         if image is None:
             raise
         return image
@@ -152,6 +172,11 @@ def _turned(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
         return image if turn is None else image.transpose(turn)
 
 
+def _read_heif(file: BinaryIO) -> _Pixels:
+    with _as_image_errors(), open_heif(file) as image:
+        return _rgb_and_turn(image)
+
+
 def _second_try(file: BinaryIO) -> Image.Image | None:
     """The image in a file that Pillow refuses although others open it; None: it is as damaged as it seems."""
     try:
@@ -190,8 +215,11 @@ def _as_image_errors() -> Iterator[None]:
 
 def _unidentified(file: BinaryIO) -> ImageError:
     file.seek(0)
-    if not file.read(1):
+    head = file.read(12)
+    if not head:
         return ImageError("empty", "the file is empty")
+    if kind := kind_of_bytes(head):
+        return ImageError("format", _UNREAD[kind])
     names = ", ".join(name for name in _AVAILABLE if name != "DIB")
     return ImageError("format", f"not an image of a format that is read ({names}), or damaged")
 

@@ -23,7 +23,8 @@ from senet_cli.inference.engines.base import Engine, EngineRequest, Precision
 from senet_cli.inference.predictor import Predictor
 from senet_cli.inference.records import Prediction
 from senet_cli.inference.resolve import Resolver
-from senet_cli.inference.runtime import processors, resolve_runtime
+from senet_cli.inference.runtime import resolve_runtime
+from senet_cli.processors import processors
 from senet_cli.settings import Settings
 from senet_cli.specs import Spec
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from senet_cli.errors import DeviceError
@@ -17,6 +16,7 @@ from senet_cli.inference.engines.base import (
     resolve_engine,
 )
 from senet_cli.inference.engines.drivers import may_have_gpu
+from senet_cli.processors import processors
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +93,3 @@ def _facts(device: str) -> DeviceFacts:
     from senet_cli.inference.engines.torch import device_facts
 
     return device_facts()
-
-
-def processors() -> int:
-    """Those that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -68,8 +68,12 @@ def _at_least_one(request: SourceRequest) -> Iterator[Source]:
         if not source.unmatched:
             return itertools.chain(unmatched, [source], stream)
         unmatched.append(source)
-    skipped = request.skipped.count
-    seen = f" ({skipped} files there have no image extension)" if skipped else ""
-    raise NothingToClassifyError(
-        f"no images were found{seen}", "A file named explicitly is tried whatever its extension."
-    )
+    skipped = request.skipped
+    seen = [f"{count:,} {kind} files are not read" for kind, count in skipped.kinds.items()]
+    if skipped.others:
+        seen.append(f"{skipped.others} files there have no image extension")
+    hint = "A file named explicitly is tried whatever its extension."
+    if "HEIC" in skipped.kinds:
+        hint = "`pip install 'senet[heic]'` brings what reads HEIC."
+    told = f" ({', '.join(seen)})" if seen else ""
+    raise NothingToClassifyError(f"no images were found{told}", hint)

@@ -267,3 +267,50 @@ def test_a_folder_that_vanishes_while_it_is_read(tmp_path: Path) -> None:
     rest = list(stream)
     assert [source.name for source in rest] == [f"{tmp_path}/b", f"{tmp_path}/d.jpg"]
     assert kind_of(rest[0]) == "unreadable"
+
+
+# --- depth --------------------------------------------------------------------------------------
+
+
+def dig(root: Path, depth: int, name: str = "d", every: int = 100) -> None:
+    """Folders within each other, a file in some of them and in the last; by steps, as paths get long."""
+    here = os.open(root, os.O_RDONLY)
+    for level in range(1, depth + 1):
+        os.mkdir(name, dir_fd=here)
+        below = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+        if level % every == 0 or level == depth:
+            os.close(os.open("a.jpg", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+
+
+@pytest.fixture
+def deep_root(tmp_path: Path) -> Iterator[Path]:
+    """A folder that is removed by a program that goes deep without recursion: pytest's own way does not."""
+    root = tmp_path / "t"
+    root.mkdir()
+    yield root
+    subprocess.run(["rm", "-rf", root], check=True)
+
+
+def test_a_tree_deeper_than_python_recurses(deep_root: Path) -> None:
+    dig(deep_root, 1100)
+    plant(deep_root, "z.jpg")
+    expected = [f"{deep_root}/{'d/' * level}a.jpg" for level in range(1100, 0, -100)]
+    for request in (SourceRequest([str(deep_root)]), SourceRequest([f"{deep_root}/**/*.jpg"])):
+        found = names(request)
+        assert sorted(found, key=os.fsencode) == found
+        assert found == [*sorted(expected, key=os.fsencode), f"{deep_root}/z.jpg"]
+    assert content(Source(expected[0])) == b""
+
+
+def test_deeper_than_paths_can_be_is_told_and_the_rest_goes_on(deep_root: Path) -> None:
+    dig(deep_root, 25, "d" * 200, every=1)  # a path of more than 4,096 bytes
+    plant(deep_root, "z.jpg")
+    found = list(SourceRequest([str(deep_root)]).stream())
+    problems = [source for source in found if source.problem]
+    assert [kind_of(source) for source in problems] == ["unreadable"]
+    assert "too long" in str(problems[0].problem)
+    assert found[-1].name == f"{deep_root}/z.jpg"
+    assert 15 < len(found) < 25

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from senet_cli.errors import DiskError, UsageError
+from senet_cli.errors import DiskError, ImageError, UsageError
 from senet_cli.images.decode import decode
-from senet_cli.images.sources import SourceRequest, _entries
+from senet_cli.images.lists import entries
+from senet_cli.images.sources import Source, SourceRequest
 from tests.images.inputs import ODD_NAME, content, filled_pipe, names, plant
 
 # --- lists --------------------------------------------------------------------------------------
@@ -54,6 +55,77 @@ def test_a_list_that_cannot_be_read_is_told_before_any_work(tmp_path: Path) -> N
         SourceRequest(list_file=f"{tmp_path}/no-list").check()
     with pytest.raises(UsageError, match="is a folder"):
         SourceRequest(list_file=str(tmp_path)).check()
+
+
+BOM = b"\xef\xbb\xbf"
+
+
+def test_a_byte_order_mark_is_not_part_of_the_first_name(tmp_path: Path) -> None:
+    listed = tmp_path / "list"
+    for null, end in ((False, b"\n"), (False, b"\r\n"), (True, b"\0")):
+        for names_listed in ([b"a.jpg", b"b.jpg"], ["\ufeffä.jpg".encode(), ODD_NAME], [b"a"], []):
+            listed.write_bytes(BOM + b"".join(name + end for name in names_listed))
+            found = names(SourceRequest(list_file=str(listed), null=null))
+            assert [os.fsencode(name) for name in found] == names_listed, (null, end)
+    listed.write_bytes(BOM + b"\r\n\na.jpg")
+    assert names(SourceRequest(list_file=str(listed))) == ["a.jpg"]
+    listed.write_bytes(b"a.jpg\n" + BOM + b"b.jpg\n")  # a mark is at the start or it is none
+    assert names(SourceRequest(list_file=str(listed))) == ["a.jpg", "\ufeffb.jpg"]
+
+
+def test_a_file_whose_name_begins_with_a_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    plant(tmp_path, "\ufeffa.jpg")
+    (tmp_path / "list").write_bytes(BOM + b"a.jpg\nb.jpg\n")
+    assert names(SourceRequest(list_file="list")) == ["\ufeffa.jpg", "b.jpg"]
+
+
+@pytest.mark.timeout(30)
+def test_a_mark_that_comes_in_pieces() -> None:
+    read, write = os.pipe()
+    try:
+        stream = SourceRequest(list_file="-", stdin=read).stream()
+        for piece in (b"\xef", b"\xbb", b"\xbfa.jpg\n"):
+            os.write(write, piece)
+        os.close(write)
+        write = -1
+        assert [source.name for source in stream] == ["a.jpg"]
+    finally:
+        os.close(read)
+        if write >= 0:
+            os.close(write)
+
+
+def test_a_list_in_utf_16_is_told_with_what_to_do(tmp_path: Path) -> None:
+    listed = tmp_path / "list"
+    for encoding, kind in [
+        *(("utf-16", "UTF-16"), ("utf-32", "UTF-32"), ("utf-16-le", "UTF-16"), ("utf-16-be", "UTF-16")),
+    ]:
+        listed.write_bytes("photos/a.jpg\r\nphotos/b.jpg\r\n".encode(encoding))
+        with pytest.raises(UsageError, match=rf"`.*list` is {kind} text.*\n.*iconv -f {kind} -t UTF-8"):
+            SourceRequest(list_file=str(listed)).check()
+    listed.write_bytes("\ufeff鳥.jpg\n".encode("utf-16-be"))
+    with pytest.raises(UsageError, match="UTF-16"):
+        SourceRequest(list_file=str(listed)).check()
+    with filled_pipe("a.jpg\n".encode("utf-16")) as pipe:
+        request = SourceRequest(list_file="-", stdin=pipe.read)
+        with pytest.raises(UsageError, match="standard input is UTF-16"):
+            list(request.stream())
+
+
+def test_bytes_that_look_like_a_wide_mark_may_be_a_name(tmp_path: Path) -> None:
+    listed = tmp_path / "list"
+    listed.write_bytes(b"\xff\xfea.jpg\nb.jpg\n")  # Latin-1
+    found = names(SourceRequest(list_file=str(listed)))
+    assert [os.fsencode(name) for name in found] == [b"\xff\xfea.jpg", b"b.jpg"]
+
+
+def test_a_list_by_nul_that_is_read_by_lines_is_told(tmp_path: Path) -> None:
+    listed = tmp_path / "list"
+    listed.write_bytes(b"photos/a.jpg\0photos/b.jpg\0")
+    with pytest.raises(UsageError, match=r"NUL bytes\n.*`-0`"):
+        SourceRequest(list_file=str(listed)).check()
+    assert names(SourceRequest(list_file=str(listed), null=True)) == ["photos/a.jpg", "photos/b.jpg"]
 
 
 def test_a_list_on_standard_input() -> None:
@@ -101,7 +173,7 @@ def test_a_list_that_is_a_named_pipe(tmp_path: Path) -> None:
     os.mkfifo(fifo)
     reader = """
 import sys, time
-from senet_cli.images.sources import SourceRequest
+from senet_cli.images.sources import Source, SourceRequest
 
 request = SourceRequest(list_file=sys.argv[1])
 request.check()
@@ -130,20 +202,20 @@ PLACES = st.lists(st.integers(0, 10**6))
 @given(BITS.map(b"".join), PLACES)
 def test_a_list_is_the_same_however_it_is_cut_into_chunks(data: bytes, places: list[int]) -> None:
     for separator in (b"\n", b"\0"):
-        assert list(_entries(cut(data, places), separator)) == list(_entries([data], separator))
+        assert list(entries(cut(data, places), separator)) == list(entries([data], separator))
 
 
 @given(st.lists(st.binary(min_size=1).filter(lambda name: b"\0" not in name)), PLACES)
 def test_any_names_survive_a_list_by_nul(listed: list[bytes], places: list[int]) -> None:
     for data in (b"".join(name + b"\0" for name in listed), b"\0".join(listed)):
-        found = _entries(cut(data, places), b"\0")
+        found = entries(cut(data, places), b"\0")
         assert [os.fsencode(name) for name in found] == listed
 
 
 @given(st.lists(st.binary(min_size=1).filter(lambda name: b"\n" not in name and name[-1:] != b"\r")), PLACES)
 def test_any_names_survive_a_list_by_lines(listed: list[bytes], places: list[int]) -> None:
     for end in (b"\n", b"\r\n"):
-        found = _entries(cut(b"".join(name + end for name in listed), places), b"\n")
+        found = entries(cut(b"".join(name + end for name in listed), places), b"\n")
         assert [os.fsencode(name) for name in found] == listed
 
 
@@ -163,6 +235,35 @@ def test_image_bytes_on_standard_input() -> None:
     assert content(source) == content(source) == buffer.getvalue()
     with source.open() as file:
         assert decode(file).size == (300, 300)
+
+
+def test_standard_input_by_its_other_names() -> None:
+    for name in ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"):
+        with filled_pipe(b"bytes") as pipe:
+            request = SourceRequest([name], stdin=pipe.read)
+            request.check()
+            assert not request.repeatable
+            assert request.single
+            (source,) = request.stream()
+        assert (source.name, content(source)) == (name, b"bytes")
+        with pytest.raises(UsageError, match="only once"):
+            SourceRequest(["-", name]).check()
+        with pytest.raises(UsageError, match="only once"):
+            SourceRequest([name], "-").check()
+
+
+def test_standard_input_by_its_name_in_a_process(tmp_path: Path) -> None:
+    program = """
+from senet_cli.images.sources import Source, SourceRequest
+(source,) = SourceRequest(["/dev/stdin"]).stream()
+print(source.open().read(), Source.named("/dev/stdin").open().read())
+"""
+    plant(tmp_path, "a.jpg")
+    for shell in ('cat a.jpg | "$0" -c "$1"', '"$0" -c "$1" < a.jpg'):
+        done = subprocess.run(
+            ["sh", "-c", shell, sys.executable, program], cwd=tmp_path, capture_output=True, check=True
+        )
+        assert done.stdout in (b"b'image' b''\n", b"b'image' b'image'\n")  # a pipe is empty then
 
 
 def test_nothing_on_standard_input_is_an_image_without_bytes() -> None:
@@ -218,3 +319,30 @@ def test_a_terminal_as_standard_input_is_wrong_usage() -> None:
     finally:
         os.close(leader)
         os.close(follower)
+
+
+@pytest.mark.parametrize(
+    ("address", "how"),
+    [
+        ("https://example.org/a.jpg", r"curl -L 'https://example\.org/a\.jpg' \| senet predict -"),
+        ("HTTP://example.org/a%20b.jpg?size=2", r"curl -L '.*' \| senet predict -"),
+        ("ftp://example.org/a.jpg", "curl"),
+        ("s3://bucket/a.jpg", "senet predict -"),
+        ("file:///tmp/a.jpg", ": /tmp/a.jpg"),
+    ],
+)
+def test_an_address_is_told_with_how_to_fetch_it(address: str, how: str) -> None:
+    with pytest.raises(UsageError, match=how) as caught:
+        SourceRequest(["a.jpg", address]).check()
+    assert caught.value.message == f"`{address}` is an address, and only files are read"
+    with pytest.raises(ImageError, match=how) as failed:  # as in a list, or in Python
+        Source.named(address).open()
+    assert failed.value.kind == "missing"
+
+
+def test_a_file_whose_path_looks_like_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    plant(tmp_path, "https:/example.org/a.jpg")
+    assert names(SourceRequest(["https://example.org/a.jpg"])) == ["https://example.org/a.jpg"]
+    assert content(Source("https://example.org/a.jpg")) == b"image"
+    assert names(SourceRequest(["c:/a.jpg"])) == ["c:/a.jpg"]
