@@ -23,8 +23,8 @@ class _NormsBehind:
         """True if the first norm is an instance norm on one half of the channels; stage from 1."""
         return False
 
-    def normalised(self, convs: tuple[Conv, ...], shortcut: Conv | None) -> int:
-        """Channels that pass through norms."""
+    def normalised(self, stage: int, convs: tuple[Conv, ...], shortcut: Conv | None) -> int:
+        """Channels that pass through norms; stage from 1."""
         return sum(conv.out_channels for conv in ((*convs, shortcut) if shortcut else convs))
 
 
@@ -212,7 +212,7 @@ class PreActivation:
         """False: all norms are batch norms."""
         return False
 
-    def normalised(self, convs: tuple[Conv, ...], shortcut: Conv | None) -> int:
+    def normalised(self, stage: int, convs: tuple[Conv, ...], shortcut: Conv | None) -> int:
         """Channels that pass through norms: those before the convolutions of the branch."""
         return sum(conv.in_channels for conv in convs)
 

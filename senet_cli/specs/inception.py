@@ -174,7 +174,6 @@ class InceptionSpec:
             Trait("stem", "7x7, 1x1, 3x3 stem"),
             Trait("stem channels", f"{dashed(self.stem)} channels in the stem", said=False),
             Trait("pools", f"pools {self.pool.edge}"),
-            Trait("pools' padding", f"padding {self.pool.padding} in the pools", said=False),
             Trait("block", "inception modules"),
             Trait("depths", f"depths {dashed(self.depths)}"),
             *(

@@ -142,15 +142,14 @@ class StemPool:
 
     @property
     def edge(self) -> str:
-        """What becomes of the last row and column, in words."""
-        return "ceil mode" if self.ceil_mode else "padded"
+        """What becomes of the rows and columns at the edge, in words."""
+        if self.padding:
+            return "padded and ceil mode" if self.ceil_mode else "padded"
+        return "ceil mode" if self.ceil_mode else "without padding"
 
     def traits(self) -> tuple[Trait, ...]:
         """What tells it from other pools."""
-        return (
-            Trait("stem pool", f"stem pool {self.edge}"),
-            Trait("stem pool padding", f"padding {self.padding} in the stem pool", said=False),
-        )
+        return (Trait("stem pool", f"stem pool {self.edge}"),)
 
     def out_size(self, size: int) -> int:
         """Side of the output map."""

@@ -44,7 +44,7 @@ class BlockShape:
     @property
     def normalised(self) -> int:
         """Channels that pass through norms."""
-        return self.kind.normalised(self.convs, self.shortcut)
+        return self.kind.normalised(self.stage, self.convs, self.shortcut)
 
 
 @dataclass(frozen=True, slots=True)

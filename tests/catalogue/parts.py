@@ -1,4 +1,4 @@
-"""Every part that a network can have, each with an example from the manifest."""
+"""Every part that a network can have, each with an example: from the manifest, or with its usual numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
-from senet_cli.catalogue.codec import fields_of
+from senet_cli.catalogue.codec import fields_of, members
 from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.specs import Spec
 
@@ -25,18 +25,16 @@ def within(value: Any) -> Iterator[Any]:
 
 @cache
 def examples() -> dict[type, Any]:
-    """One value of each class of parts that the manifest's architectures use."""
+    """One value of each class of parts."""
     found: dict[type, Any] = {}
     for architecture in load_manifest().architectures.values():
         for part in within(architecture.spec):
             found.setdefault(type(part), part)
-    return found
+    return {kind: found[kind] if kind in found else kind() for kind in reachable(Spec)}
 
 
 def reachable(kind: Any) -> set[type]:
     """The classes that a structure can be made of, by the annotations of their fields."""
-    from senet_cli.catalogue.codec import members
-
     classes: set[type] = set()
     waiting = [*members(kind)]
     while waiting:

@@ -7,13 +7,14 @@ from dataclasses import fields, is_dataclass, replace
 from itertools import permutations
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from senet_cli.catalogue.codec import fields_of
+from senet_cli.catalogue.codec import fields_of, members
 from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.catalogue.traits import differences, only_in, structure_in_words
 from senet_cli.specs import ArchSpec, InceptionBlock, InceptionSpec, PooledShortcut, Spec
+from tests.catalogue.parts import examples
 
 SPECS = {key: architecture.spec for key, architecture in load_manifest().architectures.items()}
-NOT_TOLD = {"classes"}
+NOT_TOLD = {"classes", "in_channels"}
 """Heads are replaced; networks are compared with equal ones."""
 
 
@@ -44,27 +45,38 @@ def of_field(part: Any, name: str) -> Iterator[Any]:
         yield from varied(held)
 
 
+def with_each_part() -> dict[str, Spec]:
+    """One network with each part that there is, and one of inception modules."""
+    plain = SPECS["seresnet50"]
+    specs: dict[str, Spec] = {"inception": SPECS["sebninception-caffe"]}
+    for field in fields_of(ArchSpec):
+        for kind in members(getattr(field.form, "kind", ())):
+            if kind in examples():
+                specs[kind.__name__] = replace(plain, **{field.name: examples()[kind]})
+    return specs
+
+
 def test_every_field_of_every_part_is_told() -> None:
-    offenders, looked_at = [], set()
-    for key, spec in SPECS.items():
-        for name in {field.name for field in fields(spec)} - {"classes", "in_channels"}:
-            part = getattr(spec, name)
-            if (kind := (type(part), name)) in looked_at:
+    specs, offenders = with_each_part(), []
+    assert {kind.__name__ for kind in examples()} > specs.keys() - {"inception"} > {"Bottleneck", "Shortcut"}
+    for key, spec in specs.items():
+        for field in fields(spec):
+            if field.name in NOT_TOLD:
                 continue
-            looked_at.add(kind)
-            others = of_field(spec, name) if part is not None else ()
-            for other in others:
-                changed = replace(spec, **{name: other})
+            for other in of_field(spec, field.name):
+                changed = replace(spec, **{field.name: other})
                 if not only_in(changed, spec) or not only_in(spec, changed):
-                    offenders.append((key, name, other))
+                    offenders.append((key, field.name, other))
     assert not offenders
 
 
 def test_two_networks_that_differ_differ_in_words_both_ways() -> None:
+    specs = SPECS | with_each_part() | {"no SE": SPECS["seresnet50"].without_se()}
     same = [
         (one, other)
-        for one, other in permutations(SPECS, 2)
-        if not only_in(SPECS[one], SPECS[other].with_classes(SPECS[one].classes))
+        for one, other in permutations(specs, 2)
+        if specs[one] != (compared := specs[other].with_classes(specs[one].classes))
+        and not only_in(specs[one], compared)
     ]
     assert not same
 

@@ -69,7 +69,7 @@ def test_a_file_that_fits_one_architecture_needs_no_more(layout: Any, tmp_path: 
 
 def test_all_architectures_are_told_apart_or_asked_about() -> None:
     """Those that share all shapes differ in words; the others have other tensors."""
-    from senet_cli.tasks.import_weights import _differences
+    from senet_cli.catalogue.traits import differences
     from senet_cli.weights.identify import fitting
 
     for key, architecture in BUNDLED.architectures.items():
@@ -79,8 +79,8 @@ def test_all_architectures_are_told_apart_or_asked_about() -> None:
             tensors = random_shapes(architecture.spec)
         fits = [fit.architecture for fit in fitting(tensors, BUNDLED.architectures.values(), Path("x"))]
         assert key in {fit.key for fit in fits}
-        differences = _differences(fits)
-        assert len(set(differences.values())) == len(fits), differences
+        told = differences({fit.key: fit.spec for fit in fits})
+        assert len(set(told.values())) == len(fits), told
 
 
 def random_shapes(spec: Any) -> dict[str, torch.Tensor]:
