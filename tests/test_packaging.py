@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parent.parent
 DEPENDENCIES = sysconfig.get_paths()["purelib"]
 PROBE = """

@@ -211,6 +211,7 @@ def test_import_refuses(senet: Senet, world: Path, arguments: tuple[str, ...], c
     assert [path.name for path in (world / "models").glob("*/model.json")] == ["model.json"]
 
 
+@pytest.mark.slow
 def test_two_at_once_make_one_model(tmp_path: Path) -> None:
     weights_file(tmp_path / "own.pth", TIMM)
     started = [

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 
 import torch
 from torch import Tensor, nn
@@ -55,13 +56,18 @@ class Judge:
                 from pytorchcv.model_provider import get_model
 
                 return get_model(self.builder, pretrained=False).eval()
-            with warnings.catch_warnings():
-                # The package compares with `is` in a file that has nothing to do with SE networks; the
-                # compiler says so when it meets the file for the first time.
-                warnings.simplefilter("ignore", SyntaxWarning)
-                import pretrainedmodels
-            builder = getattr(pretrainedmodels, self.builder)
+            builder = getattr(self.pretrainedmodels(), self.builder)
             return builder(num_classes=1000, pretrained=None).eval()
+
+    @staticmethod
+    def pretrainedmodels() -> ModuleType:
+        """Import the package of that name."""
+        with warnings.catch_warnings():
+            # It compares with `is` in a file that has nothing to do with SE networks; the compiler says so
+            # when it meets the file for the first time.
+            warnings.simplefilter("ignore", SyntaxWarning)
+            import pretrainedmodels
+        return pretrainedmodels
 
 
 def random_state(network: nn.Module, seed: int = 0) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from senet_cli.catalogue.entries import Checkpoint
+from senet_cli.catalogue.entries import Preprocess
 from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.nets.network import SENetwork
 from senet_cli.specs import ArchSpec, Conv, InceptionSpec, Spec
@@ -201,26 +201,31 @@ def standard_order(data: Path) -> list[int]:
     return sorted(range(len(names)), key=names.__getitem__)
 
 
-def inputs(checkpoint: Checkpoint, size: int) -> Tensor:
-    return normalised(two_images(size), checkpoint.preprocess.mean, checkpoint.preprocess.std)
+def inputs(numbers: Preprocess, size: int) -> Tensor:
+    return normalised(two_images(size), numbers.mean, numbers.std)
+
+
+SIZES = {"SE-BN-Inception": (224, 225), "SE-ResNet-50": (97,), "SE-ResNeXt-50": (97,)}
+"""Of the comparisons by default, which touch every kind of block."""
 
 
 @pytest.mark.parametrize(
-    ("name", "sizes"), [("SE-BN-Inception", (224, 225)), ("SE-ResNet-50", (97,)), ("SE-ResNeXt-50", (97,))]
+    "name",
+    [pytest.param(name, marks=[] if name in SIZES else [pytest.mark.whole]) for name in NETWORKS],
 )
-def test_logits_are_those_of_opencv(name: str, sizes: tuple[int, ...], data: Path, tmp_path: Path) -> None:
+def test_logits_are_those_of_opencv(name: str, data: Path, tmp_path: Path) -> None:
     prototxt = data / "caffe" / f"{name}.prototxt"
     file = write_caffemodel(tmp_path / "a.caffemodel", name, random_weights(list(layers_of(prototxt))))
-    checkpoint = MANIFEST.checkpoint(f"{NETWORKS[name]}.caffe")
-    layout = find_layout(checkpoint.files[0].layout)
-    network = load_network(file, checkpoint.architecture.spec, layout)
+    published = name if name in PUBLISHED else PUBLISHED[0]
+    numbers = MANIFEST.checkpoint(f"{NETWORKS[published]}.caffe").preprocess
+    network = load_network(file, spec_of(name), find_layout(layout_of(name)))
     order = standard_order(data)
-    for size in sizes:
+    for size in SIZES.get(name, (97,)):
         theirs = torch.from_numpy(opencv_logits(prototxt, file, two_images(size).numpy())).double()
-        ours = logits_of(network, inputs(checkpoint, size))
+        ours = logits_of(network, inputs(numbers, size))
         assert_same(ours, theirs[:, order], 1e-4)
         assert distance(ours, theirs) > 0.1, "the order of the classes would not be seen"
-    bgr = logits_of(network, inputs(checkpoint, size).flip(1))
+    bgr = logits_of(network, inputs(numbers, size).flip(1))
     assert distance(bgr, theirs[:, order]) > 1e-2, "the order of the colours would not be seen"
 
 
@@ -232,7 +237,7 @@ def test_other_pools_would_be_seen(data: Path, tmp_path: Path) -> None:
     checkpoint = MANIFEST.checkpoint("sebninception.caffe")
     spec, layout = checkpoint.architecture.spec, find_layout("caffe-inception")
     assert isinstance(spec, InceptionSpec)
-    images = inputs(checkpoint, 64)
+    images = inputs(checkpoint.preprocess, 64)
     right = logits_of(load_network(file, spec, layout), images)
     *stages, last = spec.stages
     first, second = last.blocks

@@ -269,6 +269,7 @@ def publish_seresnet101(server: FaultServer, data: bytes, path: Path) -> None:
     path.write_text(json.dumps({"schema": 1, "checkpoints": {"seresnet101.cadene": entry}}))
 
 
+@pytest.mark.slow
 def test_download_then_predict_into_head(
     data: Path, tmp_path: Path, cache: Path, server: FaultServer, seresnet101: bytes
 ) -> None:

@@ -37,7 +37,10 @@ GOOD = Behaviour(PAYLOAD)
 HALF = len(PAYLOAD) // 2
 KILLS = 50
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system"),
+]
 
 
 def partial_files(root: Path) -> list[Path]:

@@ -65,6 +65,7 @@ def test_rates_and_percentiles_are_those_of_the_batches() -> None:
     assert percentile(seconds, 0.99) is None
 
 
+@pytest.mark.slow
 def test_a_case(photos: Path) -> None:
     case = Case(BUNDLED_MODEL, "torch", "cpu", "fp32", None, jobs=2)
     result = in_new_process(measure, case, Settings.from_environment(), photos, 0.05)
@@ -109,6 +110,7 @@ def test_the_table() -> None:
     )
 
 
+@pytest.mark.slow
 def test_figures_for_programs(senet: Senet) -> None:
     options = ("--engine", "all", "--batch", "2,2", "--image-size", "40", "--format", "json", "-q")
     done = senet("benchmark", BUNDLED_MODEL, *options)
@@ -124,6 +126,7 @@ def test_figures_for_programs(senet: Senet) -> None:
         assert min(row["start_seconds"]) > 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="the signal is sent as a terminal does")
 def test_what_was_measured_before_ctrl_c_is_not_lost() -> None:
     command = [sys.executable, "-m", "senet_cli", "benchmark", BUNDLED_MODEL, "--engine", "torch"]

@@ -192,6 +192,7 @@ def test_a_copied_cache_is_hashed_once_and_used(predict: Any, cache: Path) -> No
     assert (folder / "about.json").read_text() == before
 
 
+@pytest.mark.slow
 def test_processes_convert_side_by_side(senet: Senet, origin: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "senet_cli", "predict", str(SHIP), "-m", NAME, "-v", "--device", "cpu"]
     environment = os.environ | {"SENET_MANIFEST": str(origin / "manifest.json")}

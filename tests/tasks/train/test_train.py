@@ -125,6 +125,7 @@ def test_images_of_any_size_are_taken(train: Senet, tmp_path: Path) -> None:
             assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_large_inputs_are_decoded_by_processes(
     train: Senet, senet: Senet, tmp_path: Path, tiny: Path
 ) -> None:
@@ -187,6 +188,7 @@ def test_going_on_with_the_same_classes_keeps_the_head(
 # --- killed and resumed ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_and_resumed_a_run_ends_at_the_same_weights(
     train: Senet, striped: Path, tmp_path: Path, tiny: Path
 ) -> None:
