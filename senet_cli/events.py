@@ -176,10 +176,23 @@ class DataSetUnderstood:
 
 
 @dataclass(frozen=True, slots=True)
-class DataSetNote:
-    """Something about the images of a data set that people should know."""
+class RecordUnusable:
+    """It is not known which images a model of the user's was trained on.
 
-    words: str
+    Args:
+        model: its name.
+        problem: what is wrong with its record; empty where there is none.
+    """
+
+    model: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesToIdentify:
+    """Many images are about to be read once, so that they are known again."""
+
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +203,13 @@ class ImagesDone:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingImagesLeftOut:
-    """Images that the model was trained on are not measured: `count` of `of`."""
+class TrainingImagesFound:
+    """The model was trained on `count` of `of` images, which are left out, or measured all the same."""
 
     model: str
     count: int
     of: int
+    left_out: bool
 
 
 # --- benchmarks -----------------------------------------------------------------------------------
@@ -210,6 +224,41 @@ class EngineLeftOut:
 
 
 # --- training -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesNotMeasured:
+    """Images of the part to measure with are trained on: in this run, or by a model that it comes from."""
+
+    count: int
+    earlier: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClassesNotMeasured:
+    """No image of these classes is held back, because a model that the run comes from saw them all."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NothingHeldBack:
+    """A model that the run comes from saw all images, so that no accuracy can be measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBackImagesTrained:
+    """Images that a model held back, from which the run comes, are trained on now."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClassesUnreadable:
+    """No image of these classes can be read: they are not learned, or, `held_back`, not measured."""
+
+    names: tuple[str, ...]
+    held_back: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,10 +330,16 @@ Event = (
     | ModelReady
     | ModelKept
     | DataSetUnderstood
-    | DataSetNote
+    | RecordUnusable
+    | ImagesToIdentify
     | ImagesDone
-    | TrainingImagesLeftOut
+    | TrainingImagesFound
     | EngineLeftOut
+    | ImagesNotMeasured
+    | ClassesNotMeasured
+    | NothingHeldBack
+    | HeldBackImagesTrained
+    | ClassesUnreadable
     | TrainingPrepared
     | EpochAdvanced
     | EpochFinished

@@ -23,7 +23,7 @@ from senet_cli.output.text import encodable_json, printable
 if TYPE_CHECKING:
     from senet_cli.inference.models import RunnableModel
     from senet_cli.inference.records import ImageFailure
-    from senet_cli.tasks.evaluate import Evaluation
+    from senet_cli.tasks.evaluate import Evaluation, TrainingImages
 
 EPILOG = """Examples:
 
@@ -73,6 +73,12 @@ def evaluate(
     output: opt.ReportOption = None,
     image_size: opt.ImageSizeOption = None,
     recipe: opt.RecipeOption = "default",
+    include_training_images: Annotated[
+        bool,
+        typer.Option(
+            "--include-training-images", help="Measure also on images that the model was trained on."
+        ),
+    ] = False,
     no_parts: opt.NoPartsOption = False,
     allow_empty_classes: opt.EmptyClassesOption = False,
     manifest: opt.ManifestOption = None,
@@ -94,11 +100,10 @@ def evaluate(
     from senet_cli.datasets.archives import unpacked
     from senet_cli.datasets.classes import match_classes
     from senet_cli.datasets.ground_truth import read_labelled
-    from senet_cli.datasets.held_back import HeldBack
-    from senet_cli.datasets.parts import inner
     from senet_cli.inference.pipeline import RunOptions
     from senet_cli.inference.resolve import Resolver
     from senet_cli.tasks.evaluate import evaluate as run
+    from senet_cli.tasks.evaluate import without_training_images
     from senet_cli.tasks.loading import load_predictor
 
     _check_picture(confusion)
@@ -110,21 +115,19 @@ def evaluate(
     ):
         images = read_labelled(folder, truth, parts=not no_parts, empty_classes=allow_empty_classes)
         reporter.report(images.event)
-        if chosen := HeldBack.read(Path(model)):
-            everything, images = images, chosen.within(images, inner(folder))
-            if len(images) < len(everything):
-                seen = len(everything) - len(images)
-                note(f"leaving out {seen:,} images that `{model}` was trained on", quiet=quiet)
         resolver = Resolver.load(settings, reporter)
         found = resolver.choose(ModelRef.parse(model), runtime=runtime, size=size)
         indices = match_classes(images.classes, found.labels)
+        images, seen = without_training_images(
+            images, found, compute.jobs, reporter, include=include_training_images
+        )
         predictor, batch = load_predictor(found, runtime, compute, settings, reporter)
         options = RunOptions(batch_size=batch, jobs=compute.jobs)
         with image_progress(shown=not quiet, count=lambda: len(images)) as progress:
             result = run(images, indices, predictor, options, progress)
         if not data.is_dir():
             result = replace(result, failures=tuple(_within(folder, f) for f in result.failures))
-        out.write(_json(result, found) if format == "json" else _table(result, found))
+        out.write(_json(result, found, seen) if format == "json" else _table(result, found, seen))
     for failure in result.failures[:5]:
         note(f"{failure.path}: {failure.kind}: {failure.message}", quiet=quiet)
     if result.failures:
@@ -165,12 +168,19 @@ def _draw(result: Evaluation, path: Path) -> None:
         raise DiskError.from_os_error(error, f"writing `{path}`") from error
 
 
-def _json(result: Evaluation, model: RunnableModel) -> str:
+def _json(result: Evaluation, model: RunnableModel, seen: TrainingImages | None) -> str:
     from senet_cli.tasks.evaluate import as_dict
 
     published: dict[str, Any] | None = asdict(model.metric) if model.metric else None
-    facts = as_dict(result, model.preprocess.crop, published)
+    facts = as_dict(result, model.preprocess.crop, published, seen)
     return encodable_json(json.dumps(facts, indent=1, ensure_ascii=False)) + "\n"
+
+
+def _trained_on(seen: TrainingImages | None) -> list[str]:
+    if seen is None or not seen.found:
+        return []
+    where = "left out" if seen.left_out else "among them"
+    return [f"{where}: {seen.found:,} images that the model was trained on"]
 
 
 def _top5(result: Evaluation) -> list[str]:
@@ -196,11 +206,12 @@ def _published(model: RunnableModel) -> str:
     return f"{said:18} {metric.top1:6.2f} %   {metric.dataset}, {metric.source}"
 
 
-def _table(result: Evaluation, model: RunnableModel) -> str:
+def _table(result: Evaluation, model: RunnableModel, seen: TrainingImages | None) -> str:
     low, high = result.top1.interval
     lines = [
         f"{result.model}: {result.top1.of:,} images of {len(result.classes)} classes, "
         f"at {model.preprocess.crop} pixels",
+        *_trained_on(seen),
         "",
         f"top-1              {result.top1.percent:6.2f} %   {result.top1.right:,} right, "
         f"95 % interval {low:.2f} to {high:.2f}",

@@ -11,21 +11,27 @@ from senet_cli.cli.console import note, say
 from senet_cli.cli.download_progress import DownloadDisplay, DownloadEvent
 from senet_cli.events import (
     BundledModelUsed,
+    ClassesNotMeasured,
+    ClassesUnreadable,
     ConversionNotKept,
     ConversionStarted,
     DamagedFilePutAside,
-    DataSetNote,
     DataSetUnderstood,
     EngineLeftOut,
     EpochAdvanced,
     EpochFinished,
     Event,
     FilesAbsent,
+    HeldBackImagesTrained,
     ImagesDone,
+    ImagesNotMeasured,
+    ImagesToIdentify,
     ImagesUnreadable,
     ModelKept,
     ModelReady,
-    TrainingImagesLeftOut,
+    NothingHeldBack,
+    RecordUnusable,
+    TrainingImagesFound,
     TrainingPrepared,
     WaitingForProcess,
     WeightsTaken,
@@ -139,6 +145,35 @@ def _understood(event: DataSetUnderstood) -> list[str]:
     return [*event.remarks, *(other if event.by_name else [])]
 
 
+_EARLIER = "a model that this one comes from"
+_SHOWN = 5
+"""Names in a line."""
+
+
+def _named(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - _SHOWN:,} others" if len(names) > _SHOWN else ""
+    return ", ".join(f"`{name}`" for name in names[:_SHOWN]) + more
+
+
+def _not_recorded(event: RecordUnusable) -> str:
+    why = f"{event.problem}, so " if event.problem else ""
+    return (
+        f"{why}it is not known which images `{event.model}` was trained on; some of these may be among them"
+    )
+
+
+def _trained_on(event: TrainingImagesFound) -> str:
+    share = f"{event.count:,} of {event.of:,} images"
+    if event.left_out:
+        return f"leaving out {share}: `{event.model}` was trained on them"
+    return f"`{event.model}` was trained on {share}"
+
+
+def _unreadable(event: ClassesUnreadable) -> str:
+    which, what = ("held-back image", "measured") if event.held_back else ("image to train on", "learned")
+    return f"no {which} of {_named(event.names)} can be read: not {what}"
+
+
 def _prepared(event: TrainingPrepared) -> str:
     going_on = f"; going on with epoch {event.first_epoch}" if event.first_epoch > 1 else ""
     return f"{event.train:,} images of {event.classes} classes, {event.held_back:,} held back{going_on}"
@@ -153,13 +188,24 @@ _WORDS: dict[type, Callable[[Any], str | list[str]]] = {
     WeightsTaken: _taken,
     ModelReady: _ready,
     DataSetUnderstood: _understood,
-    DataSetNote: lambda event: event.words,
-    TrainingImagesLeftOut: lambda event: (
-        f"leaving out {event.count:,} images that `{event.model}` was trained on"
-    ),
+    RecordUnusable: _not_recorded,
+    ImagesToIdentify: lambda event: f"reading {event.count:,} images once, to know them again",
+    TrainingImagesFound: _trained_on,
     EngineLeftOut: lambda event: (
         f"no row for OpenVINO in {event.precision} on {event.device}: not installed, or it cannot do that"
     ),
+    ImagesNotMeasured: lambda event: (
+        f"{_EARLIER if event.earlier else 'this one'} is trained on {event.count:,} of the images to measure "
+        "with: they are not measured"
+    ),
+    ClassesNotMeasured: lambda event: (
+        f"{_EARLIER} was trained on all images of {_named(event.names)}: not measured"
+    ),
+    NothingHeldBack: lambda _: f"{_EARLIER} was trained on all images: no accuracy can be measured",
+    HeldBackImagesTrained: lambda event: (
+        f"{event.count:,} images are trained on now that were held back by a model that this one comes from"
+    ),
+    ClassesUnreadable: _unreadable,
     TrainingPrepared: _prepared,
     ImagesUnreadable: lambda event: (
         f"left out {len(event.problems):,} images that cannot be read, such as {event.problems[0]}"

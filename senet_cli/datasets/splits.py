@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 from senet_cli.datasets.cifar import find_cifar, read_cifar
@@ -10,9 +9,6 @@ from senet_cli.datasets.class_folders import read_classes
 from senet_cli.datasets.labelled import Labelled, Remark, Splits
 from senet_cli.datasets.parts import inner, lay_out
 from senet_cli.errors import UsageError
-
-HELD_BACK_PART = 10
-"""One image in so many of each class is held back where the data set has no part for it."""
 
 
 def read_splits(folder: Path, *, parts: bool = True, empty_classes: bool = False) -> Splits:
@@ -50,23 +46,6 @@ def read_splits(folder: Path, *, parts: bool = True, empty_classes: bool = False
     index = {name: number for number, name in enumerate(learned.classes)}
     images = [(source, index[measured.classes[number]]) for source, number in measured.images]
     return Splits(learned, Labelled(learned.classes, images), (*remarks, *measured.remarks))
-
-
-def split(splits: Splits, seed: int) -> Splits:
-    """Hold back a part of each class where the data set does not say which images to measure with."""
-    if splits.held_back is not None:
-        return splits
-    everything = splits.train
-    by_class: dict[int, list[int]] = {}
-    for number, (_, target) in enumerate(everything.images):
-        by_class.setdefault(target, []).append(number)
-    chosen: set[int] = set()
-    for numbers in by_class.values():
-        count = len(numbers) // HELD_BACK_PART or (len(numbers) > 1)
-        chosen |= set(random.Random(seed).sample(numbers, count))
-    kept = [image for number, image in enumerate(everything.images) if number not in chosen]
-    held_back = [image for number, image in enumerate(everything.images) if number in chosen]
-    return Splits(Labelled(everything.classes, kept), Labelled(everything.classes, held_back), splits.remarks)
 
 
 def read_held_back(folder: Path, *, parts: bool = True, empty_classes: bool = False) -> Labelled:

@@ -82,6 +82,7 @@ class ModelFolder:
         )
         finished = replace(checkpoint, files=(file,))
         new = [name for name in (weights_name, *(beside or ())) if not (self.path / name).exists()]
+        before = {name: (self.path / name).read_bytes() for name in beside or () if name not in new}
         try:
             write_atomically(path, weights, shared=True)
             for name, data in (beside or {}).items():
@@ -90,6 +91,9 @@ class ModelFolder:
         except BaseException:  # also Ctrl-C: nothing is left behind, nothing else is touched
             for name in new:
                 (self.path / name).unlink(missing_ok=True)
+            for name, data in before.items():
+                with contextlib.suppress(OSError):
+                    write_atomically(self.path / name, data, shared=True)
             with contextlib.suppress(OSError):
                 self.path.rmdir()  # only if it is empty
             raise

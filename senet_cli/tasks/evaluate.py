@@ -6,14 +6,17 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from senet_cli.datasets.labelled import Labelled
+from senet_cli.datasets.training_record import MANY, TrainingRecord
 from senet_cli.errors import NothingToClassifyError
+from senet_cli.events import ImagesToIdentify, RecordUnusable, Reporter, TrainingImagesFound
+from senet_cli.inference.models import RunnableModel
 from senet_cli.inference.pipeline import RunOptions, classify
 from senet_cli.inference.predictor import Predictor
 from senet_cli.inference.records import ImageFailure, Record
@@ -97,6 +100,59 @@ class Evaluation:
     def mean_class_accuracy(self) -> float:
         """Percent; every class weighs the same."""
         return sum(result.share.percent for result in self.classes) / len(self.classes)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingImages:
+    """Images that the model is known to be trained on, among those that were given.
+
+    Args:
+        found: how many.
+        left_out: True if they are not measured.
+    """
+
+    found: int
+    left_out: bool
+
+
+def without_training_images(
+    images: Labelled, model: RunnableModel, jobs: int, reporter: Reporter, *, include: bool = False
+) -> tuple[Labelled, TrainingImages | None]:
+    """Leave out the images that the model was trained on, where it has a record of them.
+
+    Args:
+        images: from anywhere; they are known by what is in them.
+        model: a model, with its folder if it has one.
+        jobs: reading threads.
+        reporter: hears what was found, and of a record that cannot be used.
+        include: True to measure them all the same.
+
+    Returns:
+        The images to measure, and what was found; None where nothing is recorded.
+
+    Raises:
+        NothingToClassifyError: nothing is left.
+    """
+    record = TrainingRecord.read(model.folder) if model.folder else None
+    if record is None:
+        return images, None
+    if record.problem:
+        reporter.report(RecordUnusable(model.name, record.problem))
+        return images, None
+    for name in record.unrecorded:
+        reporter.report(RecordUnusable(name))
+    if len(images) >= MANY:
+        reporter.report(ImagesToIdentify(len(images)))
+    unseen = record.unseen(images, jobs)
+    found = len(images) - len(unseen)
+    if found == len(images) and not include:
+        raise NothingToClassifyError(
+            f"`{model.name}` was trained on all {found:,} images: being right on them says nothing of others",
+            "Give other images, or measure on these all the same with --include-training-images.",
+        )
+    if found:
+        reporter.report(TrainingImagesFound(model.name, found, len(images), not include))
+    return (images if include else unseen), TrainingImages(found, not include)
 
 
 def evaluate(
@@ -208,10 +264,19 @@ def _share_dict(share: Share) -> dict[str, Any]:
     }
 
 
-def as_dict(evaluation: Evaluation, image_size: int, published: dict[str, Any] | None) -> dict[str, Any]:
+def as_dict(
+    evaluation: Evaluation,
+    image_size: int,
+    published: dict[str, Any] | None,
+    seen: TrainingImages | None = None,
+) -> dict[str, Any]:
     """The result as JSON (`schema` 1); percentages with three decimals.
 
-    `published` is for the same `image_size`, pixels.
+    Args:
+        evaluation: the result.
+        image_size: side of the network's input, pixels.
+        published: the publisher's figure for that size.
+        seen: images that the model was trained on; None where nothing is recorded of it.
     """
     error = evaluation.calibration_error
     return {
@@ -220,6 +285,7 @@ def as_dict(evaluation: Evaluation, image_size: int, published: dict[str, Any] |
         "image_size": image_size,
         "images": evaluation.top1.of,
         "failed": len(evaluation.failures),
+        "training_images": asdict(seen) if seen else None,
         "top1": _share_dict(evaluation.top1),
         "top5": _share_dict(evaluation.top5),
         "mean_class_accuracy": round(evaluation.mean_class_accuracy, 3),

@@ -299,7 +299,17 @@ def _from_file(request: ImportRequest, manifest: Manifest, reporter: Reporter) -
         metrics=(),
         licence=Licence("your own", "as those of the file's makers allow"),
         source=f"`{_utf8(path.name)}`{of_it} in the layout of {fit.layout.name}, SHA-256 {sha256}",
+        beside=_beside(path.parent) if _is_of_run(path, sha256) else {},
     )
+
+
+def _is_of_run(path: Path, sha256: str) -> bool:
+    """True for the weights of a run or an imported model, in its folder."""
+    try:
+        about = (path.parent / MODEL_FILE).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return sha256 in about
 
 
 def _usual_labels(architecture: Architecture, manifest: Manifest) -> LabelSet | None:

@@ -8,10 +8,14 @@ import pytest
 
 from senet_cli.datasets.readable import unreadable_classes
 from senet_cli.datasets.splits import read_held_back, read_splits
+from senet_cli.datasets.training_record import TrainingRecord
 from senet_cli.errors import UsageError
+from senet_cli.events import SILENCE, ClassesUnreadable, Event
 from senet_cli.tasks.train.data_set import Undivided
 from tests.datasets.test_parts import lay
 from tests.datasets.test_splits import picture
+
+NOTHING = TrainingRecord()
 
 
 def mixed(folder: Path) -> Path:
@@ -40,20 +44,30 @@ def test_a_class_without_an_image_is_refused_unless_asked_for(tmp_path: Path) ->
         read(tmp_path, empty_classes=True)
 
 
+class Heard:
+    """A reporter that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def report(self, event: Event) -> None:
+        self.events.append(event)
+
+
 def undivided(folder: Path, *, empty: bool = False) -> Undivided:
-    return Undivided.read(folder, folder, parts=True, empty_classes=empty)
+    return Undivided.read(folder, folder, SILENCE, parts=True, empty_classes=empty)
 
 
 def test_a_class_that_cannot_be_read_is_not_trained_unless_asked_for(tmp_path: Path) -> None:
     mixed(tmp_path)
     (tmp_path / "none").rmdir()
     picture(tmp_path / "also good" / "1.png")
-    said: list[str] = []
-    with pytest.raises(UsageError, match="no image to train on of the class `bad` can be read") as caught:
-        undivided(tmp_path).divide(0, 1, said.append)
+    heard = Heard()
+    with pytest.raises(UsageError, match="no image to train on of `bad` can be read") as caught:
+        undivided(tmp_path).divide(0, 1, NOTHING, heard)
     assert "--allow-empty-classes" in caught.value.hint
-    undivided(tmp_path, empty=True).divide(0, 1, said.append)
-    assert said == ["no image to train on of the class `bad` can be read: it is not learned"]
+    undivided(tmp_path, empty=True).divide(0, 1, NOTHING, heard)
+    assert heard.events == [ClassesUnreadable(("bad",), held_back=False)]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -61,8 +75,8 @@ def test_the_only_readable_image_of_a_class_is_trained_on(seed: int, tmp_path: P
     for name in ("a", "b"):
         lay(tmp_path, f"{name}/1.png")
         picture(tmp_path / name / "2.png")
-    said: list[str] = []
-    data = undivided(tmp_path).divide(seed, 1, said.append)
+    heard = Heard()
+    data = undivided(tmp_path).divide(seed, 1, NOTHING, heard)
     assert unreadable_classes(data.splits.train) == ()
 
 
@@ -70,9 +84,9 @@ def test_held_back_classes_that_cannot_be_read_are_named(tmp_path: Path) -> None
     for name in ("a", "b"):
         picture(tmp_path / "train" / name / "1.png")
     lay(tmp_path, "val/a/2.png")
-    said: list[str] = []
-    undivided(tmp_path).divide(0, 1, said.append)
-    assert said == ["no held-back image of the class `a` can be read: it is not measured"]
+    heard = Heard()
+    undivided(tmp_path).divide(0, 1, NOTHING, heard)
+    assert heard.events == [ClassesUnreadable(("a",), held_back=True)]
 
 
 @pytest.mark.parametrize(
@@ -87,12 +101,12 @@ def test_one_class_cannot_be_learned(files: tuple[str, ...], named: str, tmp_pat
     for file in files:
         picture(tmp_path / file)
     with pytest.raises(UsageError, match=f"images of one class only, {named}"):
-        undivided(tmp_path).check_classes()
+        undivided(tmp_path)
 
 
 @pytest.mark.parametrize("empty", [True, False])
 def test_one_class_that_can_be_read_cannot_be_learned_either(empty: bool, tmp_path: Path) -> None:
     picture(tmp_path / "cat" / "1.png")
     lay(tmp_path, "dog/1.png")
-    with pytest.raises(UsageError, match=r"one class only, `cat`.*of the class `dog` can be read"):
-        undivided(tmp_path, empty=empty).divide(0, 1, lambda _: None)
+    with pytest.raises(UsageError, match=r"one class only, `cat`.*no image of `dog` can be read"):
+        undivided(tmp_path, empty=empty).divide(0, 1, NOTHING, SILENCE)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import pickle
 import tarfile
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +13,8 @@ import pytest
 from PIL import Image
 
 from senet_cli.datasets.archives import unpacked
-from senet_cli.datasets.class_folders import folders, read_classes
-from senet_cli.datasets.held_back import HELD_BACK_FILE, HeldBack
 from senet_cli.datasets.labelled import Labelled
-from senet_cli.datasets.splits import read_held_back, read_splits, split
+from senet_cli.datasets.splits import read_held_back, read_splits
 from senet_cli.errors import DiskError, UsageError
 from senet_cli.images.decode import decode
 
@@ -230,39 +226,6 @@ def test_a_loop_of_links_counts_images_once(tmp_path: Path) -> None:
     names = [path for path, _ in named(read_splits(tmp_path).train, tmp_path)]
     assert len(names) <= 4
     assert names.count("a/1.png") == 1
-
-
-# --- what a run did not train on ------------------------------------------------------------------
-
-
-def test_a_tenth_of_each_class_is_held_back(tmp_path: Path) -> None:
-    for number in range(20):
-        picture(tmp_path / "a" / f"{number}.png")
-    picture(tmp_path / "b" / "1.png")
-    picture(tmp_path / "b" / "2.png")
-    splits = split(read_splits(tmp_path), seed=0)
-    assert splits.held_back
-    assert [splits.held_back.classes[target] for _, target in splits.held_back.images] == ["a", "a", "b"]
-    everything = {source.name for source, _ in (*splits.train.images, *splits.held_back.images)}
-    assert len(everything) == 22
-    assert split(read_splits(tmp_path), seed=0) == splits
-
-
-def test_only_what_was_held_back_is_measured(tmp_path: Path) -> None:
-    data, run = tmp_path / "data", tmp_path / "run"
-    for name in ("a/1.png", "a/2.png", "b/1.png", "b/2.png"):
-        picture(data / name)
-    splits = split(read_splits(data), seed=0)
-    run.mkdir()
-    (run / HELD_BACK_FILE).write_text(json.dumps(asdict(HeldBack.of(splits, data))))
-    chosen = HeldBack.read(run)
-    assert chosen
-    assert len(chosen.images) == 2
-    kept = chosen.within(read_classes(folders(data)), data)
-    assert {path for path, _ in named(kept, data)} == set(chosen.images)
-    picture(data / "b" / "3.png")  # other images than the run was made from
-    assert len(chosen.within(read_classes(folders(data)), data)) == 5
-    assert HeldBack.read(data) is None
 
 
 def test_the_digest_sees_names_classes_and_sizes(tmp_path: Path) -> None:

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import senet_cli
 from senet_cli.catalogue.labels import LabelSet, labels_for_classes
-from senet_cli.datasets.held_back import HeldBack
+from senet_cli.datasets.division import Division
 from senet_cli.datasets.labelled import Labelled, Splits
 from senet_cli.datasets.parts import inner
 from senet_cli.datasets.readable import unreadable_classes
-from senet_cli.datasets.splits import read_splits, split
+from senet_cli.datasets.splits import read_splits
+from senet_cli.datasets.training_record import MANY, TrainingRecord, joined
 from senet_cli.errors import UsageError
+from senet_cli.events import (
+    ClassesNotMeasured,
+    ClassesUnreadable,
+    HeldBackImagesTrained,
+    ImagesNotMeasured,
+    ImagesToIdentify,
+    NothingHeldBack,
+    RecordUnusable,
+    Reporter,
+)
+from senet_cli.inference.models import RunnableModel
 
 _SHOWN = 5
 """Names in a message."""
+_PACKAGE = Path(senet_cli.__file__).absolute().parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +40,13 @@ class DataSet:
         splits: to train on and to measure with.
         labels: names of the classes.
         digest: of names, classes and sizes of all images.
-        held_back: which images were chosen to measure with, if it was us who chose.
+        record: which images the model is trained on, and which are held back.
     """
 
     splits: Splits
     labels: LabelSet
     digest: str
-    held_back: HeldBack | None
+    record: TrainingRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +68,24 @@ class Undivided:
     empty_classes: bool
 
     @classmethod
-    def read(cls, folder: Path, given: Path, *, parts: bool, empty_classes: bool) -> Undivided:
-        """Read what is there and check the names of the classes.
+    def read(
+        cls, folder: Path, given: Path, reporter: Reporter, *, parts: bool, empty_classes: bool
+    ) -> Undivided:
+        """Read what is there and check the classes.
 
         Args:
             folder: of the data set, unpacked.
             given, empty_classes: see the class.
+            reporter: hears of folders that could have been meant otherwise.
             parts: False if all folders are classes, also those that are named like parts.
 
         Raises:
-            UsageError: the folder is laid out in no way that is known, or its classes cannot be learned.
+            UsageError: the folder is laid out in no way that is known, its classes have unusable names, or
+                there is only one.
             DiskError: it cannot be read.
         """
         splits = read_splits(folder, parts=parts, empty_classes=empty_classes)
+        reporter.report(splits.event)
         for name in splits.train.classes:
             if not _is_utf8(name):
                 raise UsageError(f"the name of the class folder {name!r} is not UTF-8", "Rename it.")
@@ -74,64 +93,78 @@ class Undivided:
         if len(set(labels.labels)) < len(labels):
             twice = next(label for label in labels.labels if labels.labels.count(label) > 1)
             raise UsageError(f"two class folders are the same class, `{twice}`", "Put their images together.")
-        return cls(inner(folder, parts=parts), given, splits, labels, empty_classes)
+        images = cls(inner(folder, parts=parts), given, splits, labels, empty_classes)
+        if len(labels) == 1:
+            raise images._one_class(0)
+        return images
 
-    def check_classes(self) -> None:
-        """Find out whether there are classes to tell apart.
-
-        Raises:
-            UsageError: there is only one.
-        """
-        if len(self.labels) < 2:
-            raise self._one_class(0)
-
-    def divide(self, seed: int, jobs: int, tell: Callable[[str], None]) -> DataSet:
+    def divide(self, seed: int, jobs: int, earlier: TrainingRecord, reporter: Reporter) -> DataSet:
         """Hold images back where the data set does not say which, and see that every class can be learned.
 
         Args:
             seed: decides which are held back.
-            jobs: decoding threads.
-            tell: hears of classes that cannot be learned or measured.
+            jobs: reading and decoding threads.
+            earlier: what the models that the run begins with or learns from were trained on.
+            reporter: hears of classes that cannot be learned, and of what is not measured.
 
         Raises:
             UsageError: no image of a class can be read, or of all classes but one.
         """
-        splits = split(self.splits, seed)
-        dark = unreadable_classes(splits.train, jobs)
-        if dark and self.splits.held_back is None:
-            splits = _without_held_back(splits, dark)
-            dark = unreadable_classes(splits.train, jobs)
-        self._check_readable(dark, tell)
-        if splits.held_back:
-            present = {number for _, number in splits.held_back.images}
-            unmeasured = [n for n in unreadable_classes(splits.held_back, jobs) if n in present]
-            if unmeasured:
-                they = _they(unmeasured)
-                tell(f"no held-back image of {self._names(unmeasured)} can be read: {they} not measured")
-        chosen = None if self.splits.held_back else HeldBack.of(splits, self.root)
-        return DataSet(splits, self.labels, splits.digest(self.root), chosen)
+        count = len(self.splits.train) + len(self.splits.held_back or ())
+        if count >= MANY:
+            reporter.report(ImagesToIdentify(count))
+        division = Division.of(self.splits, seed, earlier, jobs)
+        dark = unreadable_classes(division.splits().train, jobs)
+        if dark and not division.given:
+            division = division.with_trained(dark)
+            dark = unreadable_classes(division.splits().train, jobs)
+        self._check_readable(dark, reporter)
+        splits = division.splits()
+        self._report_unmeasured(division, splits, jobs, reporter)
+        return DataSet(splits, self.labels, splits.digest(self.root), division.record())
 
-    def _check_readable(self, dark: Sequence[int], tell: Callable[[str], None]) -> None:
-        if len(self.labels) - len(dark) == 1:
-            raise self._one_class(next(n for n in range(len(self.labels)) if n not in dark), dark)
+    def _report_unmeasured(self, division: Division, splits: Splits, jobs: int, reporter: Reporter) -> None:
+        """Say which images and classes are not measured, and why."""
+        if division.copies:
+            reporter.report(ImagesNotMeasured(division.copies, earlier=False))
+        if division.seen_earlier:
+            reporter.report(ImagesNotMeasured(division.seen_earlier, earlier=True))
+        if division.no_longer_held_back:
+            reporter.report(HeldBackImagesTrained(division.no_longer_held_back))
+        measured = splits.held_back or Labelled(splits.train.classes, ())
+        present = {number for _, number in measured.images}
+        spent = [number for number in division.spent_classes if number not in present]
+        if spent:
+            reporter.report(ClassesNotMeasured(self._names(spent)) if present else NothingHeldBack())
+        if unreadable := [n for n in unreadable_classes(measured, jobs) if n in present]:
+            reporter.report(ClassesUnreadable(self._names(unreadable), held_back=True))
+
+    def _check_readable(self, dark: Sequence[int], reporter: Reporter) -> None:
         if not dark:
             return
-        if not self.empty_classes or len(dark) == len(self.labels):
+        if len(self.labels) - len(dark) == 1:
+            raise self._one_class(next(n for n in range(len(self.labels)) if n not in dark), dark)
+        if len(dark) == len(self.labels):
             raise UsageError(
-                f"no image to train on of {self._names(dark)} can be read",
-                "Mend or remove them, or train without them by --allow-empty-classes."
-                if len(dark) < len(self.labels)
-                else "Check what the files are; `senet predict` says of each why it cannot be read.",
+                "no image to train on can be read",
+                "Check what the files are; `senet predict` says of each why it cannot be read.",
             )
-        tell(f"no image to train on of {self._names(dark)} can be read: {_they(dark)} not learned")
+        if not self.empty_classes:
+            raise UsageError(
+                f"no image to train on of {self._in_words(dark)} can be read",
+                "Mend or remove them, or train all the same with --allow-empty-classes.",
+            )
+        reporter.report(ClassesUnreadable(self._names(dark), held_back=False))
 
-    def _names(self, numbers: Sequence[int]) -> str:
-        shown = ", ".join(f"`{self.labels.labels[number]}`" for number in numbers[:_SHOWN])
-        more = f" and {len(numbers) - _SHOWN:,} others" if len(numbers) > _SHOWN else ""
-        return f"the class{'es' if len(numbers) > 1 else ''} {shown}{more}"
+    def _names(self, numbers: Sequence[int]) -> tuple[str, ...]:
+        return tuple(self.labels.labels[number] for number in numbers)
+
+    def _in_words(self, numbers: Sequence[int]) -> str:
+        shown = ", ".join(f"`{name}`" for name in self._names(numbers)[:_SHOWN])
+        return shown + (f" and {len(numbers) - _SHOWN:,} other classes" if len(numbers) > _SHOWN else "")
 
     def _one_class(self, number: int, dark: Sequence[int] = ()) -> UsageError:
-        unreadable = f"; no image to train on of {self._names(dark)} can be read" if dark else ""
+        unreadable = f"; no image of {self._in_words(dark)} can be read" if dark else ""
         left_out = "".join(f"; {remark}" for remark in self.splits.remarks)
         return UsageError(
             f"`{self.given}` has readable images of one class only, `{self.labels.labels[number]}`: there is "
@@ -140,18 +173,24 @@ class Undivided:
         )
 
 
-def _they(numbers: Sequence[int]) -> str:
-    return "they are" if len(numbers) > 1 else "it is"
+def earlier_record(models: Sequence[RunnableModel], reporter: Reporter) -> TrainingRecord:
+    """What the models that a run begins with or learns from were trained on, as far as it is recorded.
 
+    Nothing is recorded of published models and of the one that comes with the package.
 
-def _without_held_back(splits: Splits, classes: Sequence[int]) -> Splits:
-    """All images of these classes are trained on."""
-    if splits.held_back is None:
-        return splits
-    moved = [image for image in splits.held_back.images if image[1] in classes]
-    kept = [image for image in splits.held_back.images if image[1] not in classes]
-    names = splits.train.classes
-    return Splits(Labelled(names, [*splits.train.images, *moved]), Labelled(names, kept), splits.remarks)
+    Args:
+        models: these models.
+        reporter: hears of the user's own models of which nothing is known.
+    """
+    records: list[tuple[str, TrainingRecord | None]] = []
+    for model in models:
+        if model.folder is None or model.folder.absolute().is_relative_to(_PACKAGE):
+            continue
+        record = TrainingRecord.read(model.folder)
+        if record is None or record.problem:
+            reporter.report(RecordUnusable(model.name, record.problem if record else ""))
+        records.append((model.name, record))
+    return joined(records)
 
 
 def _is_utf8(name: str) -> bool:

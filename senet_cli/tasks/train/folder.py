@@ -1,7 +1,7 @@
 """The folder of a run: state to go on from, log, picture, and the finished model with its manifest.
 
 <run>/recipe.json         what the run was asked for, and the command
-<run>/held-back.json      which images of the data set were not trained on, where `senet train` chose them
+<run>/held-back.json      which images are trained on and which held back, see `datasets.training_record`
 <run>/state.pt            after each epoch: weights, momentum, log, and what the run was asked for
 <run>/log.csv             one line an epoch
 <run>/curves.png          loss and accuracy over the epochs
@@ -15,7 +15,7 @@ import contextlib
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,12 @@ from torch import Tensor
 from senet_cli.catalogue.entries import Checkpoint
 from senet_cli.catalogue.labels import LabelSet
 from senet_cli.catalogue.lookup import MODEL_FILE
-from senet_cli.datasets.held_back import HELD_BACK_FILE, HeldBack
+from senet_cli.datasets.training_record import TrainingRecord
 from senet_cli.errors import CheckpointError, DiskError, UsageError
 from senet_cli.nets.network import SENetwork
 from senet_cli.store.files import write_atomically
 from senet_cli.store.locks import advisory_lock
-from senet_cli.store.model_folders import ModelFolder, as_json
+from senet_cli.store.model_folders import HELD_BACK_FILE, ModelFolder, as_json
 from senet_cli.tasks.train.loop import Epoch
 
 _RECIPE, _STATE, _LOG, _CURVES = "recipe.json", "state.pt", "log.csv", "curves.png"
@@ -144,16 +144,15 @@ class RunFolder:
         self._write(_STATE, buffer.getvalue())
         self._write(_LOG, _as_csv(state.log).encode())
 
-    def save_recipe(self, asked: dict[str, Any], command: Sequence[str], held_back: HeldBack | None) -> None:
-        """Say what was asked for, for people; and which images to measure the model with.
+    def save_recipe(self, asked: dict[str, Any], command: Sequence[str], record: TrainingRecord) -> None:
+        """Say what was asked for, for people; and which images the model is trained on.
 
         Raises:
             DiskError: it cannot be written.
         """
         recipe = {"command": list(command), "torch": torch.__version__, **asked}
         self._write(_RECIPE, as_json(recipe))
-        if held_back:
-            self._write(HELD_BACK_FILE, as_json(asdict(held_back)))
+        self._write(HELD_BACK_FILE, as_json(record.as_dict()))
 
     def save_log(self, log: Sequence[Epoch]) -> None:
         """Write the log, also where a run was killed before it could, and draw loss and accuracy."""

@@ -31,7 +31,6 @@ from senet_cli.datasets.names import normal
 from senet_cli.errors import UsageError
 from senet_cli.events import (
     SILENCE,
-    DataSetNote,
     EpochAdvanced,
     EpochFinished,
     ImagesUnreadable,
@@ -45,7 +44,7 @@ from senet_cli.inference.start import start_engine
 from senet_cli.nets.network import SENetwork, build_network
 from senet_cli.nets.pixels import PixelNetwork
 from senet_cli.settings import Settings
-from senet_cli.tasks.train.data_set import DataSet, Undivided
+from senet_cli.tasks.train.data_set import DataSet, Undivided, earlier_record
 from senet_cli.tasks.train.folder import RunFolder, State
 from senet_cli.tasks.train.loop import Epoch, Trainer
 from senet_cli.tasks.train.recipe import Recipe, TrainPrecision
@@ -100,22 +99,18 @@ def train(request: TrainRequest, settings: Settings, reporter: Reporter) -> Chec
     if request.data.is_dir() and request.output.resolve().is_relative_to(request.data.resolve()):
         raise UsageError(f"`{request.output}` lies inside `{request.data}`", "Give -o a folder elsewhere.")
     with unpacked(request.data) as data:
-        images = Undivided.read(data, request.data, parts=request.parts, empty_classes=request.empty_classes)
-        reporter.report(images.splits.event)
-        images.check_classes()
+        images = Undivided.read(
+            data, request.data, reporter, parts=request.parts, empty_classes=request.empty_classes
+        )
         resolver = Resolver.load(settings, reporter)
         start = _start(request, resolver)
-        teachers = _teachers(
-            [
-                _teacher(name, start.architecture.preprocess, images.labels, resolver)
-                for name in request.teachers
-            ],
-            request,
-            settings,
-        )
-        data_set = images.divide(
-            request.recipe.seed, request.jobs, lambda text: reporter.report(DataSetNote(text))
-        )
+        taught_by = [
+            _teacher(name, start.architecture.preprocess, images.labels, resolver)
+            for name in request.teachers
+        ]
+        teachers = _teachers(taught_by, request, settings)
+        earlier = earlier_record([start.model, *taught_by] if start.model else taught_by, reporter)
+        data_set = images.divide(request.recipe.seed, request.jobs, earlier, reporter)
         folder.prepare()
         with folder.locked():
             return _Run(request, start, teachers, data_set, folder, reporter).go()
@@ -224,7 +219,7 @@ class _Run:
             self._trainer.network.load_state_dict(state.network)
             self._trainer.optimiser.load_state_dict(state.optimiser)
             self._log = state.log
-        self._folder.save_recipe(asked, ["senet", *sys.argv[1:]], self._data.held_back)
+        self._folder.save_recipe(asked, ["senet", *sys.argv[1:]], self._data.record)
         first = len(self._log) + 1
         classes = len(self._labels)
         self._reporter.report(
@@ -333,7 +328,10 @@ class _Run:
         if math.isnan(accuracy):  # none of them can be read
             return ()
         size = self._start.architecture.preprocess.crop
-        dataset = f"{len(self._held_back) - len(self._trainer.unreadable):,} images held back"
+        count = len(self._held_back) - len(self._trainer.unreadable)
+        dataset = f"{count:,} images held back"
+        if unknown := self._data.record.unrecorded:
+            dataset = f"{count:,} images that this run did not train on; what `{unknown[0]}` saw is not known"
         return (Metric(dataset, round(100 * accuracy, 3), None, size, OWN_RUN),)
 
 
