@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import manifest_file
+from senet_cli.store.notices import Installed, Silence
 
 from senet_cli import Classifier
 from senet_cli.catalogue.entries import Checkpoint
@@ -29,7 +30,6 @@ from senet_cli.inference.classifier import Model
 from senet_cli.settings import Settings
 from senet_cli.store.cache import Cache
 from senet_cli.store.fetch import Fetcher
-from senet_cli.store.notices import Installed, Silence
 from senet_cli.store.transfer import open_transport, short
 
 IMAGE = manifest_file.PROJECT / "examples" / "ship.jpg"

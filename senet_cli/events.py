@@ -196,6 +196,13 @@ class ImagesToIdentify:
 
 
 @dataclass(frozen=True, slots=True)
+class ImagesCounted:
+    """That many images are about to be worked on."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class ImagesDone:
     """That many images are done so far."""
 
@@ -332,6 +339,7 @@ Event = (
     | DataSetUnderstood
     | RecordUnusable
     | ImagesToIdentify
+    | ImagesCounted
     | ImagesDone
     | TrainingImagesFound
     | EngineLeftOut

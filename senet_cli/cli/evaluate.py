@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from senet_cli.catalogue.entries import OWN_RUN
+from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import mute_native_code, note, say
-from senet_cli.cli.progress import image_progress
 from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.errors import DiskError, ExitCode, UsageError
 from senet_cli.inference.engines.base import check_device
@@ -22,8 +21,8 @@ from senet_cli.output.text import encodable_json, printable
 
 if TYPE_CHECKING:
     from senet_cli.inference.models import RunnableModel
-    from senet_cli.inference.records import ImageFailure
-    from senet_cli.tasks.evaluate import Evaluation, TrainingImages
+    from senet_cli.tasks.evaluate.accuracy import Evaluation, TrainingImages
+    from senet_cli.tasks.evaluate.service import Evaluated
 
 EPILOG = """Examples:
 
@@ -96,54 +95,40 @@ def evaluate(
     settings = opt.settings(manifest, offline=offline)
     mute_native_code()
 
-    from senet_cli.catalogue.resolve import ModelRef
-    from senet_cli.datasets.archives import unpacked
-    from senet_cli.datasets.classes import match_classes
-    from senet_cli.datasets.ground_truth import read_labelled
-    from senet_cli.inference.pipeline import RunOptions
-    from senet_cli.inference.resolve import Resolver
-    from senet_cli.tasks.evaluate import evaluate as run
-    from senet_cli.tasks.evaluate import without_training_images
-    from senet_cli.tasks.loading import load_predictor
+    from senet_cli.tasks.evaluate.service import EvaluateRequest
+    from senet_cli.tasks.evaluate.service import evaluate as run
 
     _check_picture(confusion)
-    runtime = compute.resolve()
-    with (
-        unpacked(data) as folder,
-        open_output(output) as out,
-        ConsoleReporter(quiet=quiet) as reporter,
-    ):
-        images = read_labelled(folder, truth, parts=not no_parts, empty_classes=allow_empty_classes)
-        reporter.report(images.event)
-        resolver = Resolver.load(settings, reporter)
-        found = resolver.choose(ModelRef.parse(model), runtime=runtime, size=size)
-        indices = match_classes(images.classes, found.labels)
-        images, seen = without_training_images(
-            images, found, compute.jobs, reporter, include=include_training_images
-        )
-        predictor, batch = load_predictor(found, runtime, compute, settings, reporter)
-        options = RunOptions(batch_size=batch, jobs=compute.jobs)
-        with image_progress(shown=not quiet, count=lambda: len(images)) as progress:
-            result = run(images, indices, predictor, options, progress)
-        if not data.is_dir():
-            result = replace(result, failures=tuple(_within(folder, f) for f in result.failures))
-        out.write(_json(result, found, seen) if format == "json" else _table(result, found, seen))
-    for failure in result.failures[:5]:
-        note(f"{failure.path}: {failure.kind}: {failure.message}", quiet=quiet)
-    if result.failures:
-        say(f"{len(result.failures):,} of {len(images):,} images could not be classified", "yellow")
-    if result.unmeasured:
-        names = ", ".join(f"`{name}`" for name in result.unmeasured[:5])
-        say(f"not measured, because none of their images could be classified: {names}", "yellow")
+    request = EvaluateRequest(
+        data=data,
+        model=ModelRef.parse(model),
+        truth=truth,
+        parts=not no_parts,
+        empty_classes=allow_empty_classes,
+        training_images=include_training_images,
+        size=size,
+        compute=compute,
+    )
+    with open_output(output) as out:
+        with ConsoleReporter(quiet=quiet) as reporter:
+            result = run(request, settings, reporter)
+        out.write(_json(result) if format == "json" else _table(result))
+    _tell_failures(result, quiet=quiet)
     if confusion:
-        _draw(result, confusion)
-    if result.failures:
+        _draw(result.evaluation, confusion)
+    if result.evaluation.failures:
         raise typer.Exit(ExitCode.SOME_FAILED)
 
 
-def _within(folder: Path, failure: ImageFailure) -> ImageFailure:
-    """With its path in the tar, whose unpacked files are gone afterwards."""
-    return replace(failure, path=os.path.relpath(failure.path, folder))
+def _tell_failures(result: Evaluated, *, quiet: bool) -> None:
+    failures, unmeasured = result.evaluation.failures, result.evaluation.unmeasured
+    for failure in failures[:5]:
+        note(f"{failure.path}: {failure.kind}: {failure.message}", quiet=quiet)
+    if failures:
+        say(f"{len(failures):,} of {result.images:,} images could not be classified", "yellow")
+    if unmeasured:
+        names = ", ".join(f"`{name}`" for name in unmeasured[:5])
+        say(f"not measured, because none of their images could be classified: {names}", "yellow")
 
 
 def _check_picture(path: Path | None) -> None:
@@ -168,11 +153,12 @@ def _draw(result: Evaluation, path: Path) -> None:
         raise DiskError.from_os_error(error, f"writing `{path}`") from error
 
 
-def _json(result: Evaluation, model: RunnableModel, seen: TrainingImages | None) -> str:
-    from senet_cli.tasks.evaluate import as_dict
+def _json(result: Evaluated) -> str:
+    from senet_cli.tasks.evaluate.accuracy import as_dict
 
+    model = result.model
     published: dict[str, Any] | None = asdict(model.metric) if model.metric else None
-    facts = as_dict(result, model.preprocess.crop, published, seen)
+    facts = as_dict(result.evaluation, model.preprocess.crop, published, result.seen)
     return encodable_json(json.dumps(facts, indent=1, ensure_ascii=False)) + "\n"
 
 
@@ -185,7 +171,7 @@ def _trained_on(seen: TrainingImages | None) -> list[str]:
 
 def _top5(result: Evaluation) -> list[str]:
     """Nothing where five classes are all that the model knows."""
-    from senet_cli.tasks.evaluate import TOP
+    from senet_cli.tasks.evaluate.accuracy import TOP
 
     if result.model_classes <= TOP:
         return []
@@ -206,12 +192,13 @@ def _published(model: RunnableModel) -> str:
     return f"{said:18} {metric.top1:6.2f} %   {metric.dataset}, {metric.source}"
 
 
-def _table(result: Evaluation, model: RunnableModel, seen: TrainingImages | None) -> str:
+def _table(evaluated: Evaluated) -> str:
+    result, model = evaluated.evaluation, evaluated.model
     low, high = result.top1.interval
     lines = [
         f"{result.model}: {result.top1.of:,} images of {len(result.classes)} classes, "
         f"at {model.preprocess.crop} pixels",
-        *_trained_on(seen),
+        *_trained_on(evaluated.seen),
         "",
         f"top-1              {result.top1.percent:6.2f} %   {result.top1.right:,} right, "
         f"95 % interval {low:.2f} to {high:.2f}",

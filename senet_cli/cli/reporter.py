@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from types import TracebackType
@@ -9,6 +10,7 @@ from typing import Any
 
 from senet_cli.cli.console import note, say
 from senet_cli.cli.download_progress import DownloadDisplay, DownloadEvent
+from senet_cli.cli.progress import image_progress
 from senet_cli.events import (
     BundledModelUsed,
     ClassesNotMeasured,
@@ -23,6 +25,7 @@ from senet_cli.events import (
     Event,
     FilesAbsent,
     HeldBackImagesTrained,
+    ImagesCounted,
     ImagesDone,
     ImagesNotMeasured,
     ImagesToIdentify,
@@ -50,7 +53,8 @@ class ConsoleReporter:
     def __init__(self, *, quiet: bool = False, details: bool = False) -> None:
         self._quiet, self._details = quiet, details
         self._downloads = DownloadDisplay()
-        self.on_images: Callable[[int], None] = lambda _: None
+        self._displays = contextlib.ExitStack()
+        self._on_images: Callable[[int], None] = lambda _: None
         self.on_epoch: Callable[[int, int, int], None] = lambda *_: None
 
     def __enter__(self) -> ConsoleReporter:
@@ -64,11 +68,15 @@ class ConsoleReporter:
     def close(self) -> None:
         """Take displays off the terminal."""
         self._downloads.close()
+        self._displays.close()
 
     def report(self, event: Event) -> None:
         """Show an event."""
         if isinstance(event, ImagesDone):
-            self.on_images(event.done)
+            self._on_images(event.done)
+        elif isinstance(event, ImagesCounted):
+            progress = image_progress(shown=not self._quiet, count=lambda: event.count)
+            self._on_images = self._displays.enter_context(progress)
         elif isinstance(event, EpochAdvanced):
             self.on_epoch(event.epoch, event.done, event.of)
         elif warning := _warning(event):

@@ -14,7 +14,7 @@ from senet_cli.catalogue.labels import LabelSet, load_labels, numbered_labels
 from senet_cli.datasets.classes import match_classes
 from senet_cli.datasets.ground_truth import read_labelled
 from senet_cli.errors import UsageError
-from senet_cli.tasks.evaluate import Share, calibration_error
+from senet_cli.tasks.evaluate.accuracy import Share, calibration_error
 from tests.conftest import Senet
 
 CIFAR = load_labels("cifar-10")

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import closing
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from senet_cli.datasets.labelled import Labelled
-from senet_cli.datasets.training_record import MANY, TrainingRecord
-from senet_cli.errors import NothingToClassifyError
-from senet_cli.events import ImagesToIdentify, RecordUnusable, Reporter, TrainingImagesFound
-from senet_cli.inference.models import RunnableModel
-from senet_cli.inference.pipeline import RunOptions, classify
 from senet_cli.inference.predictor import Predictor
 from senet_cli.inference.records import ImageFailure, Record
 
@@ -115,79 +108,7 @@ class TrainingImages:
     left_out: bool
 
 
-def without_training_images(
-    images: Labelled, model: RunnableModel, jobs: int, reporter: Reporter, *, include: bool = False
-) -> tuple[Labelled, TrainingImages | None]:
-    """Leave out the images that the model was trained on, where it has a record of them.
-
-    Args:
-        images: from anywhere; they are known by what is in them.
-        model: a model, with its folder if it has one.
-        jobs: reading threads.
-        reporter: hears what was found, and of a record that cannot be used.
-        include: True to measure them all the same.
-
-    Returns:
-        The images to measure, and what was found; None where nothing is recorded.
-
-    Raises:
-        NothingToClassifyError: nothing is left.
-    """
-    record = TrainingRecord.read(model.folder) if model.folder else None
-    if record is None:
-        return images, None
-    if record.problem:
-        reporter.report(RecordUnusable(model.name, record.problem))
-        return images, None
-    for name in record.unrecorded:
-        reporter.report(RecordUnusable(name))
-    if len(images) >= MANY:
-        reporter.report(ImagesToIdentify(len(images)))
-    unseen = record.unseen(images, jobs)
-    found = len(images) - len(unseen)
-    if found == len(images) and not include:
-        raise NothingToClassifyError(
-            f"`{model.name}` was trained on all {found:,} images: being right on them says nothing of others",
-            "Give other images, or measure on these all the same with --include-training-images.",
-        )
-    if found:
-        reporter.report(TrainingImagesFound(model.name, found, len(images), not include))
-    return (images if include else unseen), TrainingImages(found, not include)
-
-
-def evaluate(
-    images: Labelled,
-    indices: tuple[int, ...],
-    predictor: Predictor,
-    options: RunOptions,
-    progress: Callable[[int], None] = lambda _: None,
-) -> Evaluation:
-    """Classify all images and compare.
-
-    Args:
-        images: with their classes.
-        indices: position in the model's output, for each class of the images; see
-            `senet_cli.datasets.classes`.
-        predictor: the model.
-        options: batch size and decoding threads; what is kept of the predictions is decided here.
-        progress: called with the number of images done so far.
-
-    Raises:
-        NothingToClassifyError: none of the images could be classified.
-    """
-    tally = _Tally()
-    ranked = RunOptions(TOP, 0.0, options.batch_size, options.jobs)
-    sources = (source for source, _ in images.images)
-    with closing(classify(sources, predictor, ranked)) as records:
-        for done, (record, (_, target)) in enumerate(zip(records, images.images, strict=True), start=1):
-            tally.add(record, indices[target])
-            progress(done)
-    if not tally.outcomes:
-        raise NothingToClassifyError("none of the images could be classified")
-    return tally.result(predictor)
-
-
-class _Tally:
+class Tally:
     """Counts as records come in."""
 
     def __init__(self) -> None:
@@ -199,6 +120,7 @@ class _Tally:
         self._hits: list[bool] = []
 
     def add(self, record: Record, target: int) -> None:
+        """Count a record of an image whose class is `target`, a position in the model's output."""
         if isinstance(record, ImageFailure):
             self._failures.append(record)
             self._failed.add(target)
@@ -210,6 +132,7 @@ class _Tally:
         self._hits.append(ranked[0] == target)
 
     def result(self, predictor: Predictor) -> Evaluation:
+        """Sum up what was counted."""
         present = sorted({target for target, _ in self.outcomes})
         place = {index: number for number, index in enumerate(present)}
         confusion = np.zeros((len(present), len(present)), np.int64)
