@@ -14,7 +14,7 @@ from senet_cli.cli.console import mute_native_code, note
 from senet_cli.cli.progress import epoch_progress
 from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.errors import UsageError
-from senet_cli.inference.engines.base import check_device, resolve_device
+from senet_cli.inference.engines.base import check_device
 from senet_cli.output.base import open_output
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def train(
     each class is held back.
     """
     if (arch is None) == (origin is None):
-        raise UsageError("what shall be trained?", "Give one of `--arch KEY` and `--from NAME`.")
+        raise UsageError("no starting point for training", "Give one of `--arch KEY` and `--from NAME`.")
     if origin is not None and no_se:
         raise UsageError("`--no-se` needs random weights", "Use it with `--arch`.")
     if freeze and origin is None:
@@ -132,22 +132,15 @@ def train(
     workers = opt.decoding_threads(jobs)
     settings = opt.settings(manifest, offline=offline)
 
-    from senet_cli.images.decode import silence_decoders
-    from senet_cli.inference.engines.torch import device_facts
-    from senet_cli.tasks.train.loop import calculates_bf16
-    from senet_cli.tasks.train.recipe import Recipe, usual_rate
+    from senet_cli.tasks.train.recipe import RecipeOptions
     from senet_cli.tasks.train.service import TrainRequest
     from senet_cli.tasks.train.service import train as run
 
     mute_native_code()
-    silence_decoders()
-    resolved = resolve_device(device, device_facts())
-    if precision == "auto":
-        precision = "bf16" if calculates_bf16(resolved) else "fp32"
-    recipe = Recipe(
+    recipe = RecipeOptions(
         epochs=epochs,
         batch_size=batch_size,
-        rate=usual_rate(batch_size, fine_tuning=origin is not None) if lr is None else lr,
+        rate=lr,
         seed=seed,
         augment=augment,
         precision=precision,
@@ -155,16 +148,16 @@ def train(
         deterministic=deterministic,
     )
     request = TrainRequest(
-        data,
-        output,
-        recipe,
-        arch,
-        origin,
-        tuple(teacher or ()),
-        not no_se,
-        resume,
-        resolved,
-        workers,
+        data=data,
+        output=output,
+        recipe=recipe,
+        architecture=arch,
+        origin=origin,
+        teachers=tuple(teacher or ()),
+        se=not no_se,
+        resume=resume,
+        device=device,
+        jobs=workers,
         parts=not no_parts,
         empty_classes=allow_empty_classes,
     )

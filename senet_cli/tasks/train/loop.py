@@ -63,7 +63,7 @@ class Trainer:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(recipe.deterministic)
         self.recipe = recipe
-        self.network, self._pixels, self._device = pixels.network, pixels, pixels.device
+        self.network, self.pixels, self.device = pixels.network, pixels, pixels.device
         self._teachers = teachers
         self._mix = CutMix(pixels.network.spec.classes) if recipe.augment == "cutmix" else None
         self.unreadable: list[str] = []
@@ -96,8 +96,8 @@ class Trainer:
             for group in self.optimiser.param_groups:
                 group["lr"] = self.recipe.rate_at(first_step + number, steps)
             seen, shown = self._mix(pixels, wanted) if self._mix else (pixels, wanted)
-            targets = shown.to(self._device)
-            logits = self._logits(seen, self.recipe.precision)
+            targets = shown.to(self.device)
+            logits = self.logits(seen, self.recipe.precision)
             loss = functional.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
             loss = self._teachers.loss(logits, seen, loss)
             self.optimiser.zero_grad(set_to_none=True)
@@ -116,27 +116,11 @@ class Trainer:
             raise DivergedError("the weights are no longer finite", _SLOWER)
         return total / done, right / done
 
-    @torch.inference_mode()
-    def measure(self, batches: Iterable[Batch], precision: TrainPrecision) -> tuple[float, float]:
-        """Cross entropy and top-1 accuracy 0..1 on images prepared as for predictions; NaN without any."""
-        self.network.eval()
-        total, right, done = 0.0, 0, 0
-        for pixels, wanted, unreadable in batches:
-            self.unreadable += unreadable
-            if len(wanted) == 0:
-                continue
-            targets = wanted.to(self._device)
-            logits = self._logits(pixels, precision)
-            total += float(functional.cross_entropy(logits, targets, reduction="sum"))
-            right += int((logits.argmax(1) == targets).sum())
-            done += len(targets)
-        return (total / done, right / done) if done else (math.nan, math.nan)
-
-    def _logits(self, pixels: Tensor, precision: TrainPrecision) -> Tensor:
+    def logits(self, pixels: Tensor, precision: TrainPrecision) -> Tensor:
         """(N, 3, H, W) uint8 -> float32 (N, classes)."""
-        images = pixels.to(self._device).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=precision == "bf16"):
-            logits = self._pixels.logits(images)
+        images = pixels.to(self.device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
+            logits = self.pixels.logits(images)
         return logits.float()
 
     def _training_mode(self) -> None:

@@ -60,3 +60,43 @@ class Recipe:
 def usual_rate(batch_size: int, *, fine_tuning: bool) -> float:
     """The learning rate where none is given."""
     return (_FINE_TUNING_RATE if fine_tuning else _SCRATCH_RATE) * batch_size / _RATE_BATCH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeOptions:
+    """What a user says of a recipe; the rest follows from the device and from what the run starts with.
+
+    Args:
+        rate: highest learning rate; None: `usual_rate`.
+        precision: "auto" takes bf16 where the device calculates in it.
+        epochs, batch_size, seed, augment, freeze, deterministic: as in `Recipe`.
+    """
+
+    epochs: int = 30
+    batch_size: int = 128
+    rate: float | None = None
+    seed: int = 0
+    augment: Augment = "standard"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    freeze: int = 0
+    deterministic: bool = False
+
+    def resolve(self, *, bf16: bool, fine_tuning: bool) -> Recipe:
+        """Fill in what the user left open.
+
+        Args:
+            bf16: True if the device calculates in bf16.
+            fine_tuning: True if the run starts with trained weights.
+        """
+        usual = usual_rate(self.batch_size, fine_tuning=fine_tuning)
+        automatic: TrainPrecision = "bf16" if bf16 else "fp32"
+        return Recipe(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            rate=usual if self.rate is None else self.rate,
+            seed=self.seed,
+            augment=self.augment,
+            precision=automatic if self.precision == "auto" else self.precision,
+            freeze=self.freeze,
+            deterministic=self.deterministic,
+        )

@@ -37,6 +37,9 @@ from senet_cli.events import (
     Reporter,
     TrainingPrepared,
 )
+from senet_cli.images.decode import silence_decoders
+from senet_cli.inference.engines.base import resolve_device
+from senet_cli.inference.engines.torch import device_facts
 from senet_cli.inference.models import RunnableModel, load_torch_network
 from senet_cli.inference.resolve import Resolver
 from senet_cli.inference.runtime import resolve_runtime
@@ -46,26 +49,27 @@ from senet_cli.nets.pixels import PixelNetwork
 from senet_cli.settings import Settings
 from senet_cli.tasks.train.data_set import DataSet, Undivided, earlier_record
 from senet_cli.tasks.train.folder import RunFolder, State
-from senet_cli.tasks.train.loop import Epoch, Trainer
-from senet_cli.tasks.train.recipe import Recipe, TrainPrecision
+from senet_cli.tasks.train.loop import Epoch, Trainer, calculates_bf16
+from senet_cli.tasks.train.recipe import Recipe, RecipeOptions, TrainPrecision
 from senet_cli.tasks.train.samples import Samples, augmentation, batches
 from senet_cli.tasks.train.teachers import Teachers
+from senet_cli.tasks.train.validation import Validation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRequest:
     """What to train.
 
     Args:
         data: folder or tar.
         output: folder of the run.
-        recipe: the numbers.
+        recipe: the numbers, as far as the user says them.
         architecture: key, None with `origin`.
         origin: checkpoint or run to start from, None to start from random weights.
         teachers: checkpoints or runs whose answers are learned from too.
         se: False for the plain twin.
         resume: True to go on with the run in `output`, if one was begun.
-        device: a resolved device.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         jobs: decoding processes, for large images.
         parts: False if all folders of the data are classes, also those that are named like parts.
         empty_classes: True to train although no image of some class can be read.
@@ -73,7 +77,7 @@ class TrainRequest:
 
     data: Path
     output: Path
-    recipe: Recipe
+    recipe: RecipeOptions
     architecture: str | None
     origin: str | None
     teachers: tuple[str, ...]
@@ -91,6 +95,10 @@ def train(request: TrainRequest, settings: Settings, reporter: Reporter) -> Chec
     Raises:
         SenetError: data, model, options or disk are not as they must be.
     """
+    silence_decoders()
+    device = resolve_device(request.device, device_facts())
+    fine_tuning = request.origin is not None
+    recipe = request.recipe.resolve(bf16=calculates_bf16(device), fine_tuning=fine_tuning)
     folder = RunFolder(request.output)
     if folder.used and not request.resume:
         raise UsageError(
@@ -108,12 +116,12 @@ def train(request: TrainRequest, settings: Settings, reporter: Reporter) -> Chec
             _teacher(name, start.architecture.preprocess, images.labels, resolver)
             for name in request.teachers
         ]
-        teachers = _teachers(taught_by, request, settings)
+        teachers = _teachers(taught_by, recipe, device, settings)
         earlier = earlier_record([start.model, *taught_by] if start.model else taught_by, reporter)
-        data_set = images.divide(request.recipe.seed, request.jobs, earlier, reporter)
+        data_set = images.divide(recipe.seed, request.jobs, earlier, reporter)
         folder.prepare()
         with folder.locked():
-            return _Run(request, start, teachers, data_set, folder, reporter).go()
+            return _Run(request, recipe, device, start, teachers, data_set, folder, reporter).go()
 
 
 # --- what a run starts from -----------------------------------------------------------------------
@@ -174,15 +182,14 @@ def _same_classes(one: LabelSet, other: LabelSet) -> bool:
     return list(map(normal, one.labels)) == list(map(normal, other.labels))
 
 
-def _teachers(models: Sequence[RunnableModel], request: TrainRequest, settings: Settings) -> Teachers:
+def _teachers(models: Sequence[RunnableModel], recipe: Recipe, device: str, settings: Settings) -> Teachers:
     """They run as they do for `senet predict`, which is faster than a network that is trained."""
     if not models:
         return Teachers()
-    precision = request.recipe.precision
-    runtime = resolve_runtime("auto", request.device, precision, latency=True)
+    runtime = resolve_runtime("auto", device, recipe.precision, latency=True)
     engines = [start_engine(model, runtime, settings, SILENCE)[0] for model in models]
     names = [f"{model.name} {model.start.sha256}" for model in models]
-    return Teachers(engines, names, mirror=request.recipe.augment != "none")
+    return Teachers(engines, names, mirror=recipe.augment != "none")
 
 
 # --- the run --------------------------------------------------------------------------------------
@@ -194,6 +201,8 @@ class _Run:
     def __init__(
         self,
         request: TrainRequest,
+        recipe: Recipe,
+        device: str,
         start: _Start,
         teachers: Teachers,
         data: DataSet,
@@ -201,14 +210,20 @@ class _Run:
         reporter: Reporter,
     ) -> None:
         self._request, self._folder, self._reporter = request, folder, reporter
-        self._recipe, self._start, self._data = request.recipe, start, data
+        self._recipe, self._start, self._data = recipe, start, data
         self._taught_by = teachers.names
         self._labels, splits = data.labels, data.splits
         preprocess = start.architecture.preprocess
         self._train = Samples(splits.train, preprocess, augmentation(self._recipe.augment, preprocess))
-        self._held_back = Samples(splits.held_back or Labelled(splits.train.classes, ()), preprocess)
+        self._held_back = Validation(
+            splits.held_back or Labelled(splits.train.classes, ()),
+            preprocess,
+            self._labels,
+            self._recipe.batch_size,
+            request.jobs,
+        )
         torch.manual_seed(self._recipe.seed)
-        network = PixelNetwork(_network(start, self._labels), preprocess, request.device)
+        network = PixelNetwork(_network(start, self._labels), preprocess, device)
         self._trainer = Trainer(network, teachers, self._recipe)
         self._log: tuple[Epoch, ...] = ()
 
@@ -275,11 +290,7 @@ class _Run:
         )
 
     def _measure(self, precision: TrainPrecision) -> tuple[float, float]:
-        if not len(self._held_back):
-            return math.nan, math.nan
-        recipe, jobs = self._recipe, self._request.jobs
-        stream = batches(self._held_back, recipe.batch_size, shuffle=False, seed=0, jobs=jobs)
-        return self._trainer.measure(stream, precision)
+        return self._held_back.measure(self._trainer, precision, self._trainer.unreadable)
 
     def _asked(self) -> dict[str, Any]:
         """What decides the weights; a run is only resumed with the same."""
