@@ -22,7 +22,7 @@ _WORDNET_ID = re.compile(r"n[0-9]{8}")
 
 
 def read_labels(given: str, manifest: Manifest) -> LabelSet:
-    """A label set by its name, or from a file: one name a line, or JSON.
+    """Read a label set by its name, or from a file: one name a line, or JSON.
 
     In JSON: a list of names; an object of names and their indices (`class_to_idx`, `label2id`) or of indices
     and their names (`id2label`), or one that holds such an object or list, as a `config.json`.

@@ -38,12 +38,12 @@ class Foreign:
     hint: str
 
     def refusal(self, path: Path) -> CheckpointError:
-        """The error for the file or folder at `path`."""
+        """Make the error for the file or folder at `path`."""
         return CheckpointError(f"`{path}` is not a checkpoint that senet reads: it is {self.what}", self.hint)
 
 
 def foreign_file(path: Path, head: bytes) -> Foreign | None:
-    """What a file is, if it is certainly not one that can be read.
+    """Recognise a file that is certainly not one that can be read; None: it may be one.
 
     Args:
         path: the file.
@@ -69,7 +69,7 @@ def foreign_file(path: Path, head: bytes) -> Foreign | None:
 
 
 def is_safetensors(head: bytes) -> bool:
-    """True if a file that begins so can be a safetensors file: the length of a header, then JSON."""
+    """Tell whether a file that begins so can be a safetensors file: the length of a header, then JSON."""
     return len(head) > 9 and int.from_bytes(head[:8], "little") < 2**32 and head[8:9] == b"{"
 
 
@@ -151,7 +151,7 @@ def _zip(path: Path, head: bytes) -> Foreign | None:
 
 
 def foreign_pickle(names: Sequence[str]) -> Foreign | None:
-    """What a pickle is, by the names of what it would import."""
+    """Recognise a pickle by the names of what it would import."""
     modules = {name.partition(".")[0] for name in names}
     if "fastai" in modules:
         return Foreign(

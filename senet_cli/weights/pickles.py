@@ -89,7 +89,7 @@ STAND_INS = frozenset(_STAND_INS)
 
 
 def load(source: Path | IO[bytes]) -> Any:
-    """What `torch.load(weights_only=True)` makes of a file, on the CPU, with stand-ins for `STAND_INS`.
+    """Load a file with `torch.load(weights_only=True)`, on the CPU, with stand-ins for `STAND_INS`.
 
     The list of allowed names is that of the whole process; it is extended while this file is read, one file
     at a time, and then as it was.
@@ -119,12 +119,12 @@ _NAMED = re.compile(r"GLOBAL (\S+)|unrecognized function (.{1,100})")
 
 
 def protocol_of(head: bytes) -> int | None:
-    """The protocol of a pickle that begins so, 2 or later; None: not such a pickle."""
+    """Read the protocol of a pickle that begins so, 2 to 5; None: it is not such a pickle."""
     return head[1] if len(head) > 1 and head[0] == 0x80 and 2 <= head[1] <= 5 else None
 
 
 def torch_protocol(source: Path | IO[bytes]) -> int | None:
-    """The protocol of the pickle in a file of `torch.save`; None: it is not such a file, or is damaged."""
+    """Read the protocol of the pickle in a file of `torch.save`; None: not such a file, or damaged."""
     try:
         if isinstance(source, Path):
             with source.open("rb") as stream:
@@ -141,7 +141,7 @@ def torch_protocol(source: Path | IO[bytes]) -> int | None:
 
 
 def names_in(stream: IO[bytes]) -> tuple[str, ...]:
-    """Modules and names of all that a pickle would import, in its order, each once; nothing is imported.
+    """List modules and names of all that a pickle would import, each once; nothing is imported.
 
     Args:
         stream: at the beginning of a pickle, or of several one after the other as in PyTorch's older format.
@@ -177,7 +177,7 @@ def _names_in_one(stream: IO[bytes]) -> Iterator[str]:
 
 
 def refused_names(source: Path | IO[bytes], error: Exception) -> tuple[str, ...]:
-    """Names for which PyTorch refused a file with `error`; empty if that was not the reason."""
+    """List the names for which PyTorch refused a file with `error`; empty if that was not the reason."""
     import torch
 
     match = _NAMED.search(str(error))

@@ -71,12 +71,12 @@ def load_network(path: Path, spec: Spec, layout: KeyLayout) -> SENetwork:
 
 
 def load_own_network(path: Path, spec: Spec, key: str | None = None) -> SENetwork:
-    """As `load_own`, without what was taken."""
+    """Load a network as `load_own` does, without what was taken."""
     return load_own(path, spec, key)[0]
 
 
 def load_own(path: Path, spec: Spec, key: str | None = None) -> tuple[SENetwork, Taken]:
-    """As `load_network`, for weights of your own: layout and number of classes are read off the file.
+    """Load weights of your own: layout and number of classes are read off the file.
 
     Args:
         path: a safetensors, torch or .caffemodel file.
@@ -101,12 +101,12 @@ def load_own(path: Path, spec: Spec, key: str | None = None) -> tuple[SENetwork,
 
 
 def read_tensors(path: Path, key: str | None = None) -> dict[str, Tensor]:
-    """All tensors of a file's weights; see `read_weights`."""
+    """Read the tensors of a file's weights; see `read_weights`."""
     return read_weights(path, key).tensors
 
 
 def read_weights(path: Path, key: str | None = None) -> Weights:
-    """One set of weights of a file under the publisher's keys, without wrappers and their names.
+    """Read one set of weights of a file, under the publisher's keys, without wrappers and their names.
 
     Args:
         path: a safetensors, torch or .caffemodel file.

@@ -28,11 +28,11 @@ class Taken:
 
     @property
     def chosen(self) -> bool:
-        """True if there was another set."""
+        """Tell whether there was another set."""
         return len(self.sets) > 1
 
     def in_words(self) -> str:
-        """One sentence without a final stop; empty where there is nothing to say."""
+        """Say it in one sentence without a final stop; empty where there is nothing to say."""
         said = []
         if self.chosen:
             others = ", ".join(_shown(key) for key in self.sets if key != self.key)
@@ -50,12 +50,12 @@ class Taken:
         return "; ".join(said)
 
     def as_notes(self) -> dict[str, Any]:
-        """The same for JSON."""
+        """Write it for JSON."""
         return asdict(self)
 
     @classmethod
     def from_notes(cls, notes: dict[str, Any]) -> Taken:
-        """What `as_notes` made, out of JSON."""
+        """Read what `as_notes` wrote."""
         return cls(notes["key"], *(tuple(notes[name]) for name in ("sets", "removed", "set_aside")))
 
 

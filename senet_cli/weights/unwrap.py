@@ -58,7 +58,7 @@ class Weights:
 
 
 def weights_in(data: Any, path: Path, key: str | None = None) -> Weights:
-    """The weights in what a file holds.
+    """Find the weights in what a file holds.
 
     Args:
         data: as the file's reader returned it.
@@ -321,7 +321,7 @@ def _prefix(keys: Iterable[str]) -> str:
 
 
 def some(keys: Iterable[Any]) -> str:
-    """The first few names, for people."""
+    """Show the first few names, for people."""
     names = list(map(str, keys))
     more = f" and {len(names) - _SHOWN_KEYS} more" if len(names) > _SHOWN_KEYS else ""
     return ", ".join(name[:100] for name in names[:_SHOWN_KEYS]) + more
