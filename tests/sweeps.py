@@ -16,6 +16,8 @@ def every(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Turn a test of one thing, its parameter `name`, into a test of all of them.
 
+    It is skipped only where it would be for each of them.
+
     Args:
         name: of the parameter.
         items: the things; there must be some.
@@ -26,12 +28,16 @@ def every(
         def run(**fixtures: Any) -> None:
             things = list(items)
             assert things, "nothing to test the rule on"
-            offenders = []
+            offenders, reasons = [], []
             for item in things:
                 try:
                     test(**{name: item}, **fixtures)
+                except pytest.skip.Exception as reason:
+                    reasons.append(str(reason))
                 except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - told below
                     offenders.append(f"{called(item)}: {type(error).__name__}: {error}")
+            if len(reasons) == len(things):
+                pytest.skip(reasons[0])
             assert not offenders, f"{len(offenders)} of {len(things)}:\n" + "\n".join(offenders)
 
         run.__name__, run.__doc__, run.__module__ = test.__name__, test.__doc__, test.__module__
