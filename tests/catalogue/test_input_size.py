@@ -188,7 +188,8 @@ def test_predictions_at_a_size(
 
 def test_the_python_api(run: Path, photo: Path) -> None:
     classifier = Classifier(str(run), recipe="test", engine="torch")
-    assert classifier.pixels(Image.open(photo)).shape == (40, 40, 3)
+    assert classifier.preprocess.crop == 40
+    assert len(classifier.predict(photo, top_k=3)) == 3
     assert Classifier(BUNDLED_MODEL, image_size=64, engine="torch").preprocess.crop == 64
     with pytest.raises(UsageError, match="two sizes"):
         Classifier(str(run), image_size=64, recipe="test")
