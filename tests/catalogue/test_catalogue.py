@@ -17,14 +17,15 @@ from senet_cli.errors import ModelError, UnknownModelError
 from senet_cli.settings import BUNDLED_MODEL
 from senet_cli.specs import AverageStemPool, PoollessStem, StemPool
 from senet_cli.weights.publishers import LAYOUTS
+from tests.sweeps import every
 
 PROJECT = Path(__file__).parent.parent.parent
 MANIFEST = load_manifest()
 CHECKPOINTS = list(MANIFEST.checkpoints.values())
 FILES = [(checkpoint.name, file) for checkpoint in CHECKPOINTS for file in checkpoint.files]
 
-each_checkpoint = pytest.mark.parametrize("checkpoint", CHECKPOINTS, ids=lambda c: c.name)
-each_file = pytest.mark.parametrize("file", [file for _, file in FILES], ids=[name for name, _ in FILES])
+each_checkpoint = every("checkpoint", CHECKPOINTS, lambda c: c.name)
+each_file = every("file", [file for _, file in FILES])
 
 
 # --- names --------------------------------------------------------------------------------------
@@ -175,7 +176,7 @@ def test_the_default_model_is_safe_to_read_and_fully_pinned() -> None:
     assert first.digest.full
 
 
-@pytest.mark.parametrize("family", sorted(MANIFEST.defaults))
+@every("family", sorted(MANIFEST.defaults))
 def test_a_default_has_a_full_digest_where_its_family_has_one(family: str) -> None:
     default = MANIFEST.checkpoint(family)
     family = default.name.partition(".")[0]
@@ -250,7 +251,7 @@ def test_a_digest_in_the_file_name_is_the_digest(file: CheckpointFile) -> None:
         assert file.digest.full or set(named) == {file.digest.value}
 
 
-@pytest.mark.parametrize("name", sorted(MANIFEST.architectures))
+@every("name", sorted(MANIFEST.architectures))
 def test_the_labels_of_an_architecture_exist(name: str) -> None:
     architecture = MANIFEST.architecture(name)
     assert len(MANIFEST.labels_of(architecture)) == architecture.spec.classes

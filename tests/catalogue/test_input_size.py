@@ -23,6 +23,7 @@ from senet_cli.errors import ManifestError, UsageError
 from senet_cli.settings import BUNDLED_MODEL
 from senet_cli.specs import ArchSpec
 from tests.conftest import Senet
+from tests.sweeps import every
 
 MANIFEST = load_manifest()
 TESTED = MANIFEST.checkpoint("seresnet50.ra2")
@@ -78,7 +79,7 @@ def test_the_test_recipe_only_where_one_is_published() -> None:
     assert InputSize(96).of_architecture(TESTED.architecture).crop == 96
 
 
-@pytest.mark.parametrize(
+@every(
     "key", sorted(key for key, entry in MANIFEST.architectures.items() if isinstance(entry.spec, ArchSpec))
 )
 def test_the_stride_is_that_of_the_last_map(key: str) -> None:
@@ -105,7 +106,7 @@ def test_published_accuracies_belong_to_their_own_preprocessing() -> None:
     assert TESTED.metric_with(InputSize(256).of_checkpoint(TESTED)) is None
 
 
-@pytest.mark.parametrize("checkpoint", MANIFEST.checkpoints.values(), ids=lambda c: c.name)
+@every("checkpoint", MANIFEST.checkpoints.values(), lambda c: c.name)
 def test_a_test_recipe_is_larger_and_has_its_accuracy(checkpoint: Checkpoint) -> None:
     test = checkpoint.test_preprocess
     if test is not None:
@@ -187,7 +188,8 @@ def test_predictions_at_a_size(
 
 def test_the_python_api(run: Path, photo: Path) -> None:
     classifier = Classifier(str(run), recipe="test", engine="torch")
-    assert classifier.pixels(Image.open(photo)).shape == (40, 40, 3)
+    assert classifier.preprocess.crop == 40
+    assert len(classifier.predict(photo, top_k=3)) == 3
     assert Classifier(BUNDLED_MODEL, image_size=64, engine="torch").preprocess.crop == 64
     with pytest.raises(UsageError, match="two sizes"):
         Classifier(str(run), image_size=64, recipe="test")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,16 @@ import pytest
 
 from senet_cli.catalogue.entries import Checkpoint
 from senet_cli.catalogue.lookup import load_manifest
+from tests.sweeps import every
 
 PROJECT = Path(__file__).parent.parent.parent
 CHECKPOINTS = list(load_manifest().checkpoints.values())
+PublishedOf = Callable[[Checkpoint], dict[str, Any]]
 
-each_published = pytest.mark.parametrize(
+each_published = every(
     "checkpoint",
     [c for c in CHECKPOINTS if not c.name.startswith("seresnet32-cifar10.")],
-    ids=lambda c: c.name,
+    lambda c: c.name,
 )
 
 
@@ -36,12 +39,16 @@ def catalogue() -> dict[str, dict[str, Any]]:
     return {entry["name"].replace("official-caffe/", "caffe/"): entry for entry in entries}
 
 
-@pytest.fixture
-def published(checkpoint: Checkpoint, catalogue: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The catalogue's entry of this checkpoint, found by one of its aliases."""
+@pytest.fixture(scope="module")
+def published_of(catalogue: dict[str, dict[str, Any]]) -> PublishedOf:
+    """The catalogue's entry of a checkpoint, found by one of its aliases."""
     lower = {name.lower(): entry for name, entry in catalogue.items()}
-    (found,) = [lower[alias] for alias in checkpoint.aliases if alias in lower]
-    return found
+
+    def find(checkpoint: Checkpoint) -> dict[str, Any]:
+        (found,) = [lower[alias] for alias in checkpoint.aliases if alias in lower]
+        return found
+
+    return find
 
 
 def moved(url: str) -> str:
@@ -51,14 +58,16 @@ def moved(url: str) -> str:
 
 
 @each_published
-def test_addresses_are_published(checkpoint: Checkpoint, published: dict[str, Any]) -> None:
+def test_addresses_are_published(checkpoint: Checkpoint, published_of: PublishedOf) -> None:
+    published = published_of(checkpoint)
     mirrors = [mirror["url"] for mirror in published["mirrors"] or []]
     known = {moved(url) for url in (*published["urls"], *mirrors)}
     assert {url for file in checkpoint.files for url in file.urls} <= known
 
 
 @each_published
-def test_digests_and_sizes_are_published(checkpoint: Checkpoint, published: dict[str, Any]) -> None:
+def test_digests_and_sizes_are_published(checkpoint: Checkpoint, published_of: PublishedOf) -> None:
+    published = published_of(checkpoint)
     hub = (published["hf_hub"] or {}).get("file_digests", {})
     for file in checkpoint.files:
         (name,) = {*file.names} & {published["filename"], *hub} or {""}
@@ -72,14 +81,16 @@ def test_digests_and_sizes_are_published(checkpoint: Checkpoint, published: dict
 
 
 @each_published
-def test_a_full_digest_is_used_where_one_is_known(checkpoint: Checkpoint, published: dict[str, Any]) -> None:
+def test_a_full_digest_is_used_where_one_is_known(checkpoint: Checkpoint, published_of: PublishedOf) -> None:
+    published = published_of(checkpoint)
     hub = (published["hf_hub"] or {}).get("file_digests", {})
     full = {digest["sha256"] for digest in hub.values()} | {published["sha256"]} - {None}
     assert {file.digest.value for file in checkpoint.files if file.digest.full} == full
 
 
 @each_published
-def test_parameters_are_as_many_as_published(checkpoint: Checkpoint, published: dict[str, Any]) -> None:
+def test_parameters_are_as_many_as_published(checkpoint: Checkpoint, published_of: PublishedOf) -> None:
+    published = published_of(checkpoint)
     if checkpoint.name.endswith((".caffe", ".tf", ".ibn-a")):  # their publishers do not count
         assert published["params"] is None
     else:
@@ -88,7 +99,8 @@ def test_parameters_are_as_many_as_published(checkpoint: Checkpoint, published: 
 
 
 @each_published
-def test_preprocessing_is_as_published(checkpoint: Checkpoint, published: dict[str, Any]) -> None:
+def test_preprocessing_is_as_published(checkpoint: Checkpoint, published_of: PublishedOf) -> None:
+    published = published_of(checkpoint)
     theirs, ours = published["preprocessing"], checkpoint.preprocess
     if theirs is None:
         pytest.skip("its publisher says nothing of the preprocessing; the usual one for ImageNet is assumed")
@@ -102,8 +114,9 @@ def test_preprocessing_is_as_published(checkpoint: Checkpoint, published: dict[s
 
 
 @each_published
-def test_accuracies_are_as_published(checkpoint: Checkpoint, published: dict[str, Any]) -> None:
+def test_accuracies_are_as_published(checkpoint: Checkpoint, published_of: PublishedOf) -> None:
     """Where the catalogue knows sizes, the numbers with one; its others repeat them without."""
+    published = published_of(checkpoint)
     rows = published["accuracy"] or []
     sized = [row for row in rows if "img_size" in row]
     sourced = [row for row in rows if "top5" in row or "source" in row]

@@ -16,6 +16,7 @@ from senet_cli.catalogue.lookup import load_manifest, parse_manifest
 from senet_cli.catalogue.write import manifest_of
 from senet_cli.errors import ManifestError, UnknownModelError
 from tests.known import known
+from tests.sweeps import every
 
 MANIFEST = load_manifest()
 SCHEMA = jsonschema.Draft202012Validator(
@@ -30,7 +31,7 @@ def beside(folder: Path, checkpoint: Checkpoint) -> Checkpoint:
     return replace(checkpoint, files=(file,))
 
 
-@pytest.mark.parametrize("checkpoint", MANIFEST.checkpoints.values(), ids=lambda c: c.name)
+@every("checkpoint", MANIFEST.checkpoints.values(), lambda c: c.name)
 def test_every_entry_survives_being_written_and_read(checkpoint: Checkpoint, tmp_path: Path) -> None:
     for written in (checkpoint, beside(tmp_path, checkpoint)):
         text = json.dumps(manifest_of(written, None))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
-from functools import cache
 
 import pytest
 import torch
@@ -22,9 +21,11 @@ from senet_cli.specs import (
     DeepStem,
     InceptionSpec,
     Shortcut,
+    Spec,
     SqueezeExcite,
     StemPool,
 )
+from tests.sweeps import every
 
 ARCHITECTURES = load_manifest().architectures
 
@@ -114,10 +115,26 @@ TIMM_GMACS = {
 """timm's benchmark tables at 224 x 224, which also count batch norms and pools."""
 
 
-@cache
-def on_meta(spec: ArchSpec) -> SENetwork:
+def on_meta(spec: Spec) -> SENetwork:
+    """The network without memory. Not kept: what the collector has to look through grows with each."""
     with torch.device("meta"):
         return SENetwork(spec).eval()
+
+
+def shallow() -> dict[str, Spec]:
+    """Architectures of which no two are alike but for how often a block is repeated, by one of their keys.
+
+    Whatever is said of a block holds for its repetitions, which take nearly all of the time on the meta
+    device: each operation runs as Python there. That they are there is what counting parameters sees.
+    """
+    different: dict[Spec, str] = {}
+    for key, architecture in ARCHITECTURES.items():
+        spec = architecture.spec
+        different.setdefault(spec.shallow() if isinstance(spec, ArchSpec) else spec, key)
+    return {key: spec for spec, key in different.items()}
+
+
+SHALLOW = shallow()
 
 
 def parameters_of(network: nn.Module) -> int:
@@ -127,9 +144,7 @@ def parameters_of(network: nn.Module) -> int:
 # --- parameters ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "key", [key for key in ARCHITECTURES if key.removesuffix("-caffe") in PUBLISHED_PARAMETERS]
-)
+@every("key", [key for key in ARCHITECTURES if key.removesuffix("-caffe") in PUBLISHED_PARAMETERS])
 def test_parameters_as_published(key: str) -> None:
     assert ARCHITECTURES[key].spec.parameters() == PUBLISHED_PARAMETERS[key.removesuffix("-caffe")]
 
@@ -145,11 +160,15 @@ def test_every_published_number_is_checked() -> None:
     assert keys >= NO_PUBLISHED_COUNT
 
 
-@pytest.mark.parametrize("key", ARCHITECTURES)
-@pytest.mark.parametrize("se", [True, False], ids=["se", "plain"])
-def test_the_count_is_that_of_the_module(key: str, se: bool) -> None:
+@every("key", ARCHITECTURES)
+def test_the_count_is_that_of_the_module(key: str) -> None:
     spec = ARCHITECTURES[key].spec
-    spec = spec if se else spec.without_se()
+    assert spec.parameters() == parameters_of(on_meta(spec))
+
+
+@every("key", SHALLOW)
+def test_the_count_of_the_plain_twin_is_that_of_the_module(key: str) -> None:
+    spec = SHALLOW[key].without_se()
     assert spec.parameters() == parameters_of(on_meta(spec))
 
 
@@ -187,31 +206,31 @@ def test_multiply_adds_as_timm_measured_them(key: str, gmacs: float) -> None:
     assert ARCHITECTURES[key].spec.multiply_adds(224) == pytest.approx(gmacs * 1e9, rel=0.01)
 
 
-def measured_multiply_adds(spec: ArchSpec, size: int) -> int:
+def measured_multiply_adds(network: SENetwork, size: int) -> int:
     """What the module really multiplies, from the shapes that pass through its layers."""
-    network = on_meta(spec)
     total = 0
 
     def count(layer: nn.Module, _: object, output: torch.Tensor) -> None:
         nonlocal total
+        assert isinstance(layer, nn.Conv2d | nn.Linear)
         places = output.shape[2] * output.shape[3] if output.ndim == 4 else 1
         total += layer.weight.numel() * places
 
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     hooks = [layer.register_forward_hook(count) for layer in layers]
-    network(torch.empty(1, spec.in_channels, size, size, device="meta"))
+    network(torch.empty(1, network.spec.in_channels, size, size, device="meta"))
     for hook in hooks:
-        hook.remove()  # the network is kept for other tests
+        hook.remove()
     return total
 
 
-@pytest.mark.parametrize("key", ARCHITECTURES)
-@pytest.mark.parametrize("size", [33, 97, 224])
-def test_multiply_adds_as_counted_in_the_module(key: str, size: int) -> None:
-    spec = ARCHITECTURES[key].spec
-    if spec.size_problem(size):
-        size -= size % 32  # odd maps do not fit each other
-    assert spec.multiply_adds(size) == measured_multiply_adds(spec, size)
+@every("key", SHALLOW)
+def test_multiply_adds_as_counted_in_the_module(key: str) -> None:
+    spec = SHALLOW[key]
+    network = on_meta(spec)
+    for odd in (33, 97, 224):
+        size = odd - odd % 32 if spec.size_problem(odd) else odd  # odd maps may not fit each other
+        assert spec.multiply_adds(size) == measured_multiply_adds(network, size), size
 
 
 @pytest.mark.parametrize("padding", [0, 1])
@@ -251,9 +270,9 @@ def test_senet_154() -> None:
     assert network.dropout.p == 0.2
 
 
-@pytest.mark.parametrize("key", ARCHITECTURES)
+@every("key", SHALLOW)
 def test_every_network_runs_at_odd_sizes(key: str) -> None:
-    spec = ARCHITECTURES[key].spec
+    spec = SHALLOW[key]
     network = on_meta(spec)
     height, width = 71, 45
     if spec.size_problem(height):  # not any size fits
