@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from senet_cli.catalogue.resolve import Catalogue, ModelRef
 from senet_cli.errors import UsageError
-from senet_cli.inference.resolve import Resolver
 from senet_cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,6 +47,7 @@ def create_model(
         ValueError: `num_classes` or `in_channels` under 1, or a checkpoint that is of another structure.
     """
     from senet_cli.inference.models import load_torch_network
+    from senet_cli.inference.resolve import Resolver
     from senet_cli.nets.network import build_network
 
     if in_channels < 1 or (num_classes is not None and num_classes < 1):

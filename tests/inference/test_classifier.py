@@ -15,6 +15,7 @@ from PIL import Image
 import senet_cli
 from senet_cli import Classifier, Prediction, create_model
 from senet_cli.errors import ImageError, NetworkError, UnknownModelError, UsageError
+from senet_cli.inference.predictor import Predictor
 from senet_cli.nets.network import SENetwork
 from tests.datasets.cifar import NAMES
 from tests.known import network_of
@@ -149,38 +150,55 @@ def test_a_large_photograph_is_resized(classifier: Classifier, data: Path) -> No
 # --- ranking ------------------------------------------------------------------------------------
 
 
-def test_ties_go_to_the_lower_index(classifier: Classifier) -> None:
+@pytest.fixture(scope="module")
+def predictor(classifier: Classifier) -> Predictor:
+    """What ranks for the pipeline and for `Classifier`, with ten classes."""
+    return Predictor(
+        name=classifier.name,
+        spec=classifier.spec,
+        preprocess=classifier.preprocess,
+        labels=classifier.labels,
+        engine=classifier.engine,
+        batch_size=classifier.batch_size,
+    )
+
+
+def test_ties_go_to_the_lower_index(predictor: Predictor) -> None:
     def order(logits: list[float]) -> list[int]:
-        return [p.index for p in classifier.rank(np.array(logits, np.float32), top_k=10)]
+        return [p.index for p in predictor.rank(np.array(logits, np.float32), top_k=10)]
 
     assert order([0.5] * 10) == list(range(10))
     assert order([0, 3, 1, 3, 0, 3, 1, 0, 0, 0]) == [1, 3, 5, 2, 6, 0, 4, 7, 8, 9]
     assert order([-1e30] * 9 + [1e30]) == [9, 0, 1, 2, 3, 4, 5, 6, 7, 8]
 
 
-def test_scores_are_softmax_probabilities(classifier: Classifier) -> None:
+def test_scores_are_softmax_probabilities(predictor: Predictor) -> None:
     logits = np.linspace(-3, 4, 10, dtype=np.float32)
-    scores = scores_by_index(classifier.rank(logits, top_k=10))
+    scores = scores_by_index(predictor.rank(logits, top_k=10))
     assert scores == pytest.approx(torch.tensor(logits).double().softmax(0).tolist(), abs=1e-12)
-    shifted = scores_by_index(classifier.rank(logits + 1000, top_k=10))
+    shifted = scores_by_index(predictor.rank(logits + 1000, top_k=10))
     assert shifted == pytest.approx(scores, rel=1e-3)
 
 
-def test_predictions_under_the_bar_are_left_out(classifier: Classifier) -> None:
+def test_predictions_under_the_bar_are_left_out(predictor: Predictor) -> None:
     logits = np.log(np.array([0.3, 0.3, 0.2, 0.1, 0.1] + [1e-9] * 5, np.float32))
-    assert [p.index for p in classifier.rank(logits, 10, min_score=0.15)] == [0, 1, 2]
-    assert [p.index for p in classifier.rank(logits, 2, min_score=0.15)] == [0, 1]
-    assert classifier.rank(logits, 10, min_score=0.5) == []
+    assert [p.index for p in predictor.rank(logits, 10, min_score=0.15)] == [0, 1, 2]
+    assert [p.index for p in predictor.rank(logits, 2, min_score=0.15)] == [0, 1]
+    assert predictor.rank(logits, 10, min_score=0.5) == []
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_logits_that_are_no_numbers(
-    classifier: Classifier, value: float, photos: Pixels, monkeypatch: pytest.MonkeyPatch
+    classifier: Classifier,
+    predictor: Predictor,
+    value: float,
+    photos: Pixels,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     logits = np.zeros(10, np.float32)
     logits[4] = value
     with pytest.raises(ImageError) as caught:
-        classifier.rank(logits, 5)
+        predictor.rank(logits, 5)
     assert caught.value.kind == "logits"
 
     monkeypatch.setattr(classifier.engine, "logits", lambda _: logits[None])
@@ -230,6 +248,35 @@ def test_files_that_are_no_images(classifier: Classifier, tmp_path: Path) -> Non
         with pytest.raises(ImageError) as caught:
             classifier.predict(path)
         assert caught.value.kind == kind
+
+
+# --- lists --------------------------------------------------------------------------------------
+
+
+def test_a_list_gives_what_single_images_give(classifier: Classifier, photos: Pixels) -> None:
+    """Shorter and longer than a batch; the longer one runs in batches side by side."""
+    count = 2 * classifier.batch_size + 3
+    images = list(photos[:count])
+    logits = classifier.logits(images)
+    assert logits.shape == (count, 10)
+    assert logits.dtype == np.float32
+    for number in (0, 1, count - 1):
+        np.testing.assert_allclose(classifier.logits(images[number])[0], logits[number], atol=1e-4)
+    ranked = classifier.predict(images, top_k=1)
+    assert [best[0].index for best in ranked] == logits.argmax(1).tolist()
+    np.testing.assert_allclose(classifier.logits(images[:3]), logits[:3], atol=1e-4)
+    assert classifier.logits([]).shape == (0, 10)
+
+
+def test_a_list_is_decoded_ahead_of_the_engine(
+    classifier: Classifier, tmp_path: Path, photos: Pixels
+) -> None:
+    """The first image that cannot be read ends it, also in a later batch, and nothing hangs."""
+    images: list[object] = list(photos[: 3 * classifier.batch_size])
+    images[2 * classifier.batch_size] = tmp_path / "nowhere.jpg"
+    with pytest.raises(ImageError) as caught:
+        classifier.predict(images)
+    assert caught.value.kind == "missing"
 
 
 # --- features -----------------------------------------------------------------------------------
