@@ -271,7 +271,7 @@ def test_a_list_gives_what_single_images_give(classifier: Classifier, photos: Pi
 def test_a_list_is_decoded_ahead_of_the_engine(
     classifier: Classifier, tmp_path: Path, photos: Pixels
 ) -> None:
-    """The first image that cannot be read ends it, also in a later batch, and nothing hangs."""
+    """Also in a later batch; nothing hangs."""
     images: list[object] = list(photos[: 3 * classifier.batch_size])
     images[2 * classifier.batch_size] = tmp_path / "nowhere.jpg"
     with pytest.raises(ImageError) as caught:
