@@ -30,6 +30,8 @@ def load_predictor(
         predictor = Predictor.load(model, runtime, settings, reporter)
     finally:
         pillow.join()
+    # again: converting a network puts back the filters of warnings that it found, whatever came in between
+    _prepare_decoders()
     batch_size = compute.batch_size or predictor.batch_size
     start = model.start
     reporter.report(

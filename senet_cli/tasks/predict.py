@@ -69,7 +69,7 @@ def _at_least_one(request: SourceRequest) -> Iterator[Source]:
             return itertools.chain(unmatched, [source], stream)
         unmatched.append(source)
     skipped = request.skipped
-    seen = [f"{count:,} {kind} files are not read" for kind, count in skipped.kinds.items()]
+    seen = [f"not read: {count:,} {kind}" for kind, count in skipped.kinds.items()]
     if skipped.others:
         seen.append(f"{skipped.others} files there have no image extension")
     hint = "A file named explicitly is tried whatever its extension."
