@@ -12,7 +12,6 @@ from senet_cli.cli import options as opt
 from senet_cli.cli.console import note
 from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.output.base import open_output
-from senet_cli.weights.publishers import WRITABLE
 
 EPILOG = """Examples:
 
@@ -24,6 +23,8 @@ _TORCH_ENDINGS = {".pth", ".pt", ".bin"}
 
 
 def _complete_layout(incomplete: str) -> list[str]:
+    from senet_cli.weights.publishers import WRITABLE
+
     return [name for name in WRITABLE if name.startswith(incomplete)]
 
 
