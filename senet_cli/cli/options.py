@@ -13,7 +13,7 @@ from senet_cli.catalogue.lookup import Manifest
 from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.errors import SenetError
 from senet_cli.inference.engines.base import EngineRequest, Precision
-from senet_cli.processors import processors
+from senet_cli.inference.processors import processors
 from senet_cli.settings import Settings
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ from senet_cli.errors import ImageError, UsageError
 from senet_cli.events import BundledModelUsed, Event
 from senet_cli.inference.engines.base import Engine, EngineRequest, Precision
 from senet_cli.inference.predictor import Predictor
+from senet_cli.inference.processors import processors
 from senet_cli.inference.records import Prediction
 from senet_cli.inference.resolve import Resolver
 from senet_cli.inference.runtime import resolve_runtime
-from senet_cli.processors import processors
 from senet_cli.settings import Settings
 from senet_cli.specs import Spec
 

@@ -16,7 +16,7 @@ from senet_cli.inference.engines.base import (
     resolve_engine,
 )
 from senet_cli.inference.engines.drivers import may_have_gpu
-from senet_cli.processors import processors
+from senet_cli.inference.processors import processors
 
 
 @dataclass(frozen=True, slots=True)

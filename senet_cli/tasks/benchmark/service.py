@@ -22,9 +22,9 @@ from senet_cli.events import EngineLeftOut, Reporter
 from senet_cli.images.sources import SourceRequest
 from senet_cli.inference.conversions import convert
 from senet_cli.inference.engines.base import EngineRequest, Precision
+from senet_cli.inference.processors import processors
 from senet_cli.inference.resolve import Resolver
 from senet_cli.inference.runtime import Runtime, resolve_runtime
-from senet_cli.processors import processors
 from senet_cli.settings import Settings
 from senet_cli.tasks.benchmark.measure import Case, Measured, measure
 from senet_cli.tasks.benchmark.processes import in_new_process, seconds_of

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from senet_cli import processors as module
-from senet_cli.processors import cpu_quota, processors, quota_v2, usable
+from senet_cli.inference import processors as module
+from senet_cli.inference.processors import cpu_quota, processors, quota_v2, usable
 
 
 def test_the_smaller_of_processors_and_quota_rounded_up() -> None:
