@@ -19,9 +19,8 @@ from senet_cli.errors import UsageError
 from senet_cli.output.base import open_output
 from senet_cli.output.rows import csv_lines
 from senet_cli.output.text import columns, encodable_json, printable
-from senet_cli.store.cache import Cache
-from senet_cli.tasks.list_models import Selection, SortKey, Summary, checkpoint_summary
-from senet_cli.tasks.model_facts import architecture_facts, checkpoint_facts, class_facts
+from senet_cli.tasks.list_models import Selection, SortKey, Summary, list_models
+from senet_cli.tasks.model_facts import architecture_facts, class_facts, model_facts
 
 ListFormat = Literal["table", "tsv", "csv", "json"]
 FormatOption = Annotated[
@@ -101,15 +100,7 @@ def list_(
         with open_output(None) as out:
             out.write(_plain_table(keys) if style == "table" else _for_programs(keys, list(keys[0]), style))
         return
-    cache = Cache.from_settings(settings)
-    entries = wanted.of(
-        [
-            checkpoint_summary(
-                entry.checkpoint, catalogue.manifest, cached=bool(cache.holds(entry.checkpoint))
-            )
-            for entry in catalogue.all()
-        ]
-    )
+    entries = list_models(wanted, catalogue, settings)
     with open_output(None) as out:
         if style == "table":
             out.write(table(entries, shutil.get_terminal_size().columns))
@@ -137,8 +128,7 @@ def info(
         with open_output(None) as out:
             out.write(_json(facts) if format == "json" else _for_programs(facts, list(facts[0]), "tsv"))
         return
-    path = Cache.from_settings(settings).holds(model.checkpoint)
-    found = checkpoint_facts(model.checkpoint, model.manifest, path=path)
+    found = model_facts(model, settings)
     with open_output(None) as out:
         out.write(_json(found) if format == "json" else _text(found))
 

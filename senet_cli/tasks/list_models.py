@@ -10,7 +10,10 @@ from typing import Literal
 
 from senet_cli.catalogue.entries import Checkpoint, CheckpointFile, MemberDigest
 from senet_cli.catalogue.lookup import Manifest
+from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.errors import UsageError
+from senet_cli.settings import Settings
+from senet_cli.store.cache import Cache
 
 DigestKind = Literal["full", "prefix", "member"]
 """What is published: a file's whole SHA-256, its first digits, or the SHA-1 of an archive's member."""
@@ -162,6 +165,23 @@ class Selection:
             and (self.max_bytes is None or entry.likely_bytes <= self.max_bytes)
             and (entry.cached or not self.cached)
         )
+
+
+def list_models(selection: Selection, catalogue: Catalogue, settings: Settings) -> list[Summary]:
+    """Describe the models that somebody wants to see, in the order that is asked for.
+
+    Raises:
+        UsageError: a family, publisher or label set that no model has.
+    """
+    cache = Cache.from_settings(settings)
+    return selection.of(
+        [
+            checkpoint_summary(
+                model.checkpoint, catalogue.manifest, cached=bool(cache.holds(model.checkpoint))
+            )
+            for model in catalogue.all()
+        ]
+    )
 
 
 _Matches = Callable[[Summary, str], bool]

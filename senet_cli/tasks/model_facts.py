@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from senet_cli.catalogue.entries import Architecture, Checkpoint, CheckpointFile, Metric
 from senet_cli.catalogue.labels import LabelSet
-from senet_cli.catalogue.lookup import Manifest
+from senet_cli.catalogue.resolve import KnownModel
 from senet_cli.catalogue.traits import preprocess_in_words, sizes_in_words, structure_in_words
+from senet_cli.settings import Settings
+from senet_cli.store.cache import Cache
 from senet_cli.tasks.list_models import digest_kind
 
 
-def checkpoint_facts(checkpoint: Checkpoint, manifest: Manifest, *, path: Path | None) -> dict[str, Any]:
-    """Everything the manifest says of a checkpoint; `path` is where its file lies, if it is here."""
+def model_facts(model: KnownModel, settings: Settings) -> dict[str, Any]:
+    """Say everything that is known of a model, and where its file lies if it is on this machine."""
+    checkpoint, manifest = model.checkpoint, model.manifest
+    path = Cache.from_settings(settings).holds(checkpoint)
     spec, size = checkpoint.architecture.spec, checkpoint.preprocess.crop
     test = checkpoint.test_preprocess
     family = checkpoint.name.partition(".")[0]
