@@ -10,7 +10,7 @@ from typing import Any
 
 from senet_cli.cli.console import note, say
 from senet_cli.cli.download_progress import DownloadDisplay, DownloadEvent
-from senet_cli.cli.progress import image_progress
+from senet_cli.cli.progress import epoch_progress, image_progress
 from senet_cli.events import (
     BundledModelUsed,
     ClassesNotMeasured,
@@ -55,7 +55,7 @@ class ConsoleReporter:
         self._downloads = DownloadDisplay()
         self._displays = contextlib.ExitStack()
         self._on_images: Callable[[int], None] = lambda _: None
-        self.on_epoch: Callable[[int, int, int], None] = lambda *_: None
+        self._on_epoch: Callable[[int, int, int], None] = lambda *_: None
 
     def __enter__(self) -> ConsoleReporter:
         return self
@@ -78,13 +78,16 @@ class ConsoleReporter:
             progress = image_progress(shown=not self._quiet, count=lambda: event.count)
             self._on_images = self._displays.enter_context(progress)
         elif isinstance(event, EpochAdvanced):
-            self.on_epoch(event.epoch, event.done, event.of)
+            self._on_epoch(event.epoch, event.done, event.of)
         elif warning := _warning(event):
             say(warning, "yellow")
         elif not self._quiet:
             self._tell(event)
 
     def _tell(self, event: Event) -> None:
+        if isinstance(event, TrainingPrepared):
+            progress = epoch_progress(event.epochs, shown=True)
+            self._on_epoch = self._displays.enter_context(progress)
         if isinstance(event, DownloadEvent):
             self._downloads.show(event)
         elif isinstance(event, EpochFinished):

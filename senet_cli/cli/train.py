@@ -11,7 +11,6 @@ import typer
 from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import mute_native_code, note
-from senet_cli.cli.progress import epoch_progress
 from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.errors import UsageError
 from senet_cli.inference.engines.base import check_device
@@ -161,8 +160,7 @@ def train(
         parts=not no_parts,
         empty_classes=allow_empty_classes,
     )
-    with ConsoleReporter(quiet=quiet) as reporter, epoch_progress(epochs, shown=not quiet) as bar:
-        reporter.on_epoch = bar
+    with ConsoleReporter(quiet=quiet) as reporter:
         checkpoint = run(request, settings, reporter)
     spelled = Catalogue.load(settings).spelling_of(output)
     note(f"try: senet predict -m {spelled} PHOTO", quiet=quiet)
