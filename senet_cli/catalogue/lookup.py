@@ -155,7 +155,7 @@ def _either(names: list[str]) -> str:
     return " or ".join(f"`{name}`" for name in names)
 
 
-_BUNDLED_FILES = Path(__file__).resolve().parent.parent / "data" / "models"
+BUNDLED_MODELS = Path(__file__).resolve().parent.parent / "data" / "models"
 """The folders of models that come with the package."""
 
 
@@ -188,8 +188,8 @@ def load_manifest(extra: Path | None = None, models: Path | None = None) -> Mani
 @functools.cache
 def _bundled() -> Manifest:
     """What came with this installation. The tests have read the whole of it, so one entry may do here."""
-    manifest = _read_manifest(read_json(bundled_manifest()), None, _BUNDLED_FILES.joinpath)
-    return replace(manifest, folders={BUNDLED_MODEL: _BUNDLED_FILES / BUNDLED_MODEL})
+    manifest = _read_manifest(read_json(bundled_manifest()), None, BUNDLED_MODELS.joinpath)
+    return replace(manifest, folders={BUNDLED_MODEL: BUNDLED_MODELS / BUNDLED_MODEL})
 
 
 def imported_files(models: Path) -> list[Path]:

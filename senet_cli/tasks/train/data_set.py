@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import senet_cli
 from senet_cli.catalogue.labels import LabelSet, labels_for_classes
+from senet_cli.catalogue.lookup import BUNDLED_MODELS
 from senet_cli.datasets.division import Division
 from senet_cli.datasets.labelled import Labelled, Splits
 from senet_cli.datasets.parts import inner
@@ -29,7 +29,6 @@ from senet_cli.inference.models import RunnableModel
 
 _SHOWN = 5
 """Names in a message."""
-_PACKAGE = Path(senet_cli.__file__).absolute().parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +183,7 @@ def earlier_record(models: Sequence[RunnableModel], reporter: Reporter) -> Train
     """
     records: list[tuple[str, TrainingRecord | None]] = []
     for model in models:
-        if model.folder is None or model.folder.absolute().is_relative_to(_PACKAGE):
+        if model.folder is None or model.folder.is_relative_to(BUNDLED_MODELS):
             continue
         record = TrainingRecord.read(model.folder)
         if record is None or record.problem:
