@@ -151,7 +151,7 @@ def test_a_large_photograph_is_resized(classifier: Classifier, data: Path) -> No
 
 def test_ties_go_to_the_lower_index(classifier: Classifier) -> None:
     def order(logits: list[float]) -> list[int]:
-        return [p.index for p in classifier.rank(np.array(logits, np.float32), top_k=10)]
+        return [p.index for p in classifier._single.rank(np.array(logits, np.float32), top_k=10)]
 
     assert order([0.5] * 10) == list(range(10))
     assert order([0, 3, 1, 3, 0, 3, 1, 0, 0, 0]) == [1, 3, 5, 2, 6, 0, 4, 7, 8, 9]
@@ -160,17 +160,17 @@ def test_ties_go_to_the_lower_index(classifier: Classifier) -> None:
 
 def test_scores_are_softmax_probabilities(classifier: Classifier) -> None:
     logits = np.linspace(-3, 4, 10, dtype=np.float32)
-    scores = scores_by_index(classifier.rank(logits, top_k=10))
+    scores = scores_by_index(classifier._single.rank(logits, top_k=10))
     assert scores == pytest.approx(torch.tensor(logits).double().softmax(0).tolist(), abs=1e-12)
-    shifted = scores_by_index(classifier.rank(logits + 1000, top_k=10))
+    shifted = scores_by_index(classifier._single.rank(logits + 1000, top_k=10))
     assert shifted == pytest.approx(scores, rel=1e-3)
 
 
 def test_predictions_under_the_bar_are_left_out(classifier: Classifier) -> None:
     logits = np.log(np.array([0.3, 0.3, 0.2, 0.1, 0.1] + [1e-9] * 5, np.float32))
-    assert [p.index for p in classifier.rank(logits, 10, min_score=0.15)] == [0, 1, 2]
-    assert [p.index for p in classifier.rank(logits, 2, min_score=0.15)] == [0, 1]
-    assert classifier.rank(logits, 10, min_score=0.5) == []
+    assert [p.index for p in classifier._single.rank(logits, 10, min_score=0.15)] == [0, 1, 2]
+    assert [p.index for p in classifier._single.rank(logits, 2, min_score=0.15)] == [0, 1]
+    assert classifier._single.rank(logits, 10, min_score=0.5) == []
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -180,7 +180,7 @@ def test_logits_that_are_no_numbers(
     logits = np.zeros(10, np.float32)
     logits[4] = value
     with pytest.raises(ImageError) as caught:
-        classifier.rank(logits, 5)
+        classifier._single.rank(logits, 5)
     assert caught.value.kind == "logits"
 
     monkeypatch.setattr(classifier.engine, "logits", lambda _: logits[None])
