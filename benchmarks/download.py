@@ -101,7 +101,7 @@ def timed_senet(folder: Path, manifest: Path) -> tuple[float, int]:
         "benchmark.one",
         "--quiet",
         "--manifest",
-        manifest,
+        str(manifest),
     ]
     start = time.perf_counter()
     child = subprocess.Popen(command, env=os.environ | {"SENET_CACHE": str(cache)}, stdout=subprocess.DEVNULL)

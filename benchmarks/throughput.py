@@ -101,8 +101,8 @@ def whole_processes(photos: Path, script: Path, weights: Path, runs: int) -> str
         "|---|---:|---|---:|---:|",
     ]
     peer = statistics.median(next(iter(seconds.values())))
-    for way, took in seconds.items():
-        median, spread = statistics.median(took), f"{min(took):.2f} to {max(took):.2f}"
+    for way, times in seconds.items():
+        median, spread = statistics.median(times), f"{min(times):.2f} to {max(times):.2f}"
         lines.append(f"| {way} | {median:.2f} | {spread} | {count / median:.1f} | {median / peer:.2f} |")
     return "\n".join(lines) + "\n"
 

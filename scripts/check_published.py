@@ -20,15 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import manifest_file
-from senet_cli.store.notices import Installed, Silence
 
 from senet_cli import Classifier
 from senet_cli.catalogue.entries import Checkpoint
 from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.errors import SenetError
-from senet_cli.inference.classifier import Model
+from senet_cli.events import SILENCE
 from senet_cli.settings import Settings
-from senet_cli.store.cache import Cache
+from senet_cli.store.cache import Cache, Installed
 from senet_cli.store.fetch import Fetcher
 from senet_cli.store.transfer import open_transport, short
 
@@ -74,16 +73,8 @@ def check(checkpoint: Checkpoint) -> tuple[Installed, str]:
     cache = Cache.from_settings(Settings.from_environment())
     installed = cache.verify(checkpoint)
     if installed is None:
-        installed = Fetcher(cache, open_transport(offline=False), Silence()).fetch(checkpoint)
-    model = Model(
-        name=checkpoint.name,
-        path=installed.path,
-        layout=installed.file.layout,
-        architecture=checkpoint.architecture,
-        preprocess=checkpoint.preprocess,
-        labels=checkpoint.labels,
-    )
-    best = Classifier.from_model(model, "cpu", "fp32").predict(IMAGE, top_k=1)[0]
+        installed = Fetcher(cache, open_transport(offline=False), SILENCE).fetch(checkpoint)
+    best = Classifier(checkpoint.name, device="cpu", engine="torch", offline=True).predict(IMAGE, top_k=1)[0]
     return installed, f"{best.label} {best.score:.3f}"
 
 
@@ -94,7 +85,7 @@ def each_address(checkpoint: Checkpoint) -> Iterator[str]:
             alone = replace(checkpoint, files=(replace(file, urls=(url,)),))
             with tempfile.TemporaryDirectory() as folder:
                 try:
-                    Fetcher(Cache(Path(folder) / "cache"), open_transport(offline=False), Silence()).fetch(
+                    Fetcher(Cache(Path(folder) / "cache"), open_transport(offline=False), SILENCE).fetch(
                         alone
                     )
                     yield f"{short(url)}\tok"

@@ -6,17 +6,17 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import venv
 from pathlib import Path
 
+import hatchling
 import pytest
 
 pytestmark = pytest.mark.slow
 
 PROJECT = Path(__file__).parent.parent
-DEPENDENCIES = sysconfig.get_paths()["purelib"]
+DEPENDENCIES = str(Path(hatchling.__file__).parents[1])
 PROBE = """
 import sys
 sys.path.append(sys.argv[1])
@@ -94,6 +94,34 @@ def test_wheel(checkout: Path, tmp_path: Path, environment: Path) -> None:
     assert package.is_relative_to(environment)
     assert manifest.is_relative_to(environment)
     assert list(python_of(environment).parent.glob("senet*")), "the command was not installed"
+
+
+def test_a_wheel_classifies_without_a_checkout(checkout: Path, tmp_path: Path, environment: Path) -> None:
+    """As `pipx install` or `uv tool install` leave it: a program in its own environment, called anywhere."""
+    pip_install(environment, build(checkout, "wheel", tmp_path / "dist"))
+    code = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
+    done = subprocess.run([python_of(environment), "-c", code], check=True, capture_output=True, text=True)
+    (Path(done.stdout.strip()) / "lent.pth").write_text(f"import site; site.addsitedir({DEPENDENCIES!r})\n")
+    photo = shutil.copy(PROJECT / "examples" / "ship.jpg", tmp_path / "photo.jpg")
+    program = python_of(environment).with_name("senet.exe" if os.name == "nt" else "senet")
+    done = subprocess.run(
+        [program, "predict", photo, "-k", "1", "--offline"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONSAFEPATH": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\t")[2] == "ship"
+    where = subprocess.run(
+        [python_of(environment), "-c", "import senet_cli; print(senet_cli.__file__)"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert Path(where.stdout.strip()).is_relative_to(environment)
 
 
 def test_sdist(checkout: Path, tmp_path: Path, environment: Path) -> None:

@@ -6,6 +6,7 @@ import io
 import os
 import struct
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +134,7 @@ def test_what_is_not_read_is_counted_by_its_name(tmp_path: Path) -> None:
 def test_the_words_for_what_was_passed_over() -> None:
     from senet_cli.cli.results import passed_over
 
-    skipped = kinds.Skipped(6, "notes.txt", kinds.Counter({"HEIC": 3, "JXL": 1, "AppleDouble": 1}))
+    skipped = kinds.Skipped(6, "notes.txt", Counter({"HEIC": 3, "JXL": 1, "AppleDouble": 1}))
     assert passed_over(skipped) == [
         "passed over 1 file without an image extension, such as notes.txt",
         "3 HEIC files: install `senet[heic]` to read them",

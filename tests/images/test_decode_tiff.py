@@ -162,10 +162,10 @@ def test_large_images_are_the_same_piece_by_piece() -> None:
             whole = samples.astype(">u4").tobytes()
         else:
             pairs = samples.reshape(-1, 2)
-            whole = np.stack(
+            parts = np.stack(
                 [pairs[:, 0] >> 4, (pairs[:, 0] & 15) << 4 | pairs[:, 1] >> 8, pairs[:, 1] & 255], -1
             )
-            whole = whole.astype(np.uint8).tobytes()
+            whole = parts.astype(np.uint8).tobytes()
         row = len(whole) // 1101
         blocks = [whole[n : n + row * how.rows] for n in range(0, len(whole), row * how.rows)]
         tags = {256: [1500], 257: [1101], 258: [how.bits], 259: [1], 262: [1], 277: [1], 278: [how.rows]}

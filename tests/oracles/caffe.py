@@ -78,8 +78,8 @@ def layers_of(prototxt: Path) -> Iterator[Layer]:
     for layer in parse_prototxt(prototxt.read_text())["layer"]:
         (name,), (kind,) = layer["name"], layer["type"]
         inputs = [channels[bottom] for bottom in layer.get("bottom", [])]
-        numbers = next((value[0] for key, value in layer.items() if key.endswith("_param")), {})
-        numbers = {key: value[0] for key, value in numbers.items()}
+        written = next((value[0] for key, value in layer.items() if key.endswith("_param")), {})
+        numbers: dict[str, Any] = {key: value[0] for key, value in written.items()}
         before = inputs[0] if inputs else 3
         shapes = _shapes(kind, numbers, before) if len(inputs) == 1 else ()
         if kind == "Concat":

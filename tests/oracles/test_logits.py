@@ -250,8 +250,8 @@ def test_every_checkpoint_is_compared_or_has_a_reason() -> None:
         for judge, names in comparison.judges.items():
             for name in names:
                 judged.setdefault(judge.package, {}).setdefault(name, set()).add(str(judge))
-    for package, names in buildable().items():
-        assert {*judged[package]} == names, f"all that {package} builds"
+    for package, builds in buildable().items():
+        assert {*judged[package]} == builds, f"all that {package} builds"
     by_name = {name for names in judged.values() for name in names}
     by_name |= {name for name in MANIFEST.checkpoints if name.endswith(".caffe")}
     assert set(MANIFEST.checkpoints) - by_name == set(NO_PACKAGE)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from senet_cli.errors import NetworkError
+from senet_cli.events import SILENCE
 from senet_cli.settings import Settings
 from senet_cli.store.install import ensure_installed
 from senet_cli.store.transfer import OfflineTransport, Request
@@ -88,11 +89,11 @@ def test_a_function_call_opens_no_socket_offline(
     with monkeypatch.context() as patch:
         patch.setattr(socket, "socket", bomb)
         with pytest.raises(NetworkError, match="offline"):
-            ensure_installed(known(), Settings(cache, tiny, offline=True))
-    ensure_installed(known(), Settings(cache, tiny))
+            ensure_installed(known(), Settings(cache, tiny, offline=True), SILENCE)
+    ensure_installed(known(), Settings(cache, tiny), SILENCE)
     with monkeypatch.context() as patch:
         patch.setattr(socket, "socket", bomb)
-        assert ensure_installed(known(), Settings(cache, tiny)).sha256 == sha256(PAYLOAD)
+        assert ensure_installed(known(), Settings(cache, tiny), SILENCE).sha256 == sha256(PAYLOAD)
 
 
 @pytest.mark.parametrize("offline", [(), ("--offline",)], ids=["online", "offline"])

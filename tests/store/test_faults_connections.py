@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from senet_cli.store import fetch, transfer
+from senet_cli.store import transfer
 from tests.faultserver import BLACK_HOLE, CONNECTION_RESET, Behaviour, FaultServer, closed_port
 from tests.store.worlds import (
     GOOD,
@@ -136,5 +136,5 @@ def test_limits_are_those_of_the_page() -> None:
     assert f"{transfer._CONNECT_SECONDS} s to connect, {transfer._READ_SECONDS} s of silence" in promise
     assert f"less than {transfer._STALL_BYTES // 1024} KiB in {transfer._STALL_SECONDS} s" in promise
     assert (transfer._MAX_REDIRECTS, "five redirects" in promise) == (5, True)
-    assert (fetch.TEMPORARY, "five attempts in a row" in page) == (5, True)
+    assert (transfer.TEMPORARY, "five attempts in a row" in page) == (5, True)
     assert (transfer.UNREACHABLE, "(two where no connection comes about)" in page) == (2, True)

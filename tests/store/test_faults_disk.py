@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,7 +127,7 @@ class FailingFile:
     Like a real one it keeps what it could not write, and fails again when that is flushed.
     """
 
-    def __init__(self, file: object, room: int, number: int) -> None:
+    def __init__(self, file: Any, room: int, number: int) -> None:
         self._file = file
         self._room = room
         self._error = OSError(number, os.strerror(number))
@@ -163,7 +164,7 @@ def failing_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
     def fail(room: int, number: int) -> None:
         original = Partial.__init__
 
-        def begin(self: Partial, file: object, path: Path) -> None:
+        def begin(self: Partial, file: Any, path: Path) -> None:
             original(self, FailingFile(file, room, number), path)
 
         monkeypatch.setattr(Partial, "__init__", begin)

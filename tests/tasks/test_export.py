@@ -21,8 +21,9 @@ from senet_cli.events import SILENCE
 from senet_cli.nets.network import SENetwork, build_network
 from senet_cli.settings import Settings
 from senet_cli.specs import ArchSpec, Bottleneck, DeepStem, Shortcut, SqueezeExcite
-from senet_cli.tasks.export import Container, ExportRequest, Written, export
+from senet_cli.tasks.export import ExportRequest, Written, export
 from senet_cli.weights.publishers import LAYOUTS, WRITABLE, style_of
+from senet_cli.weights.publishers.base import Container
 from senet_cli.weights.publishers.leeyeonsu import LEEYEONSU
 from senet_cli.weights.publishers.mmpretrain import MMPRETRAIN
 from senet_cli.weights.read import read_tensors

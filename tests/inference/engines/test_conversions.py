@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ def warm_cache(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def cache(warm_cache: Path, tmp_path: Path) -> Iterator[Path]:
+def cache(warm_cache: Path, tmp_path: Path) -> Path:
     """A copy of it, as the cache of this test."""
     return shutil.copytree(warm_cache, tmp_path / "cache")
 

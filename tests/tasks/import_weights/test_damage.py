@@ -14,6 +14,7 @@ from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.errors import DiskError, SenetError, UsageError
 from senet_cli.settings import Settings
 from senet_cli.store import model_folders as store
+from senet_cli.store.files import write_atomically
 from senet_cli.tasks.import_weights import remove_model
 from senet_cli.weights.publishers.timm import TIMM
 from tests.known import known, runnable
@@ -73,7 +74,7 @@ def test_a_killed_import_changes_nothing(steps: int, before: bool, tmp_path: Pat
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     origin = weights_file(tmp_path / "a.pth", TIMM)
-    write = store.write_atomically
+    write = write_atomically
 
     def full(target: Path, data: bytes, **options: Any) -> None:
         if target.name == "model.json":
