@@ -87,6 +87,12 @@ def predict(
             help="Write results there; the file appears when it is complete. Compressed: .gz, .zst.",
         ),
     ] = None,
+    spreadsheet_safe: Annotated[
+        bool,
+        typer.Option(
+            "--spreadsheet-safe", help="CSV: an apostrophe before what a spreadsheet takes for a formula."
+        ),
+    ] = False,
     from_file: Annotated[
         str | None,
         typer.Option("--from-file", metavar="LIST", help="File that lists paths, `-` for standard input."),
@@ -150,9 +156,11 @@ def predict(
         output = None
     on_terminal = output is None and is_terminal(sys.stdout)
     style = format or _format_for(output, on_terminal=on_terminal)
+    if spreadsheet_safe and style != "csv":
+        raise UsageError(f"`--spreadsheet-safe` is for CSV, not for {style}", "Add --format csv.")
     run = ResultRun(sources, quiet=quiet, verbose=verbose, strict=strict)
     run.bar = not (on_terminal and is_terminal(sys.stderr))
-    writer = _writer(style, on_terminal=on_terminal)
+    writer = _writer(style, on_terminal=on_terminal, inert=spreadsheet_safe)
     if not verbose:
         mute_native_code()
     with open_output(output, inputs, tell=warn) as out:
@@ -197,11 +205,12 @@ def _format_for(output: Path | None, *, on_terminal: bool) -> Format:
     return "table" if on_terminal else "tsv"
 
 
-def _writer(style: Format, *, on_terminal: bool) -> Writer:
+def _writer(style: Format, *, on_terminal: bool, inert: bool) -> Writer:
     encoding = (sys.stdout.encoding or "").lower()
     return make_writer(
         style,
         width=shutil.get_terminal_size().columns,
         colour=on_terminal and colour_allowed(sys.stdout),
         unicode=not on_terminal or encoding.startswith("utf"),
+        inert=inert,
     )

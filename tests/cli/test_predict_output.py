@@ -100,6 +100,7 @@ def test_nothing_of_the_users_is_overwritten(
         "a.jpg -m no -o own.json --manifest own.json",
         "a.jpg -m run -o run/model.json",
         "a.jpg --weights w.txt --arch no -o w.txt",
+        "a.jpg -m no -o r.tsv --spreadsheet-safe",
     ):
         assert called(*line.split(), monkeypatch=monkeypatch) == 2, line
         assert capsys.readouterr().err.startswith("error: `"), line
