@@ -12,13 +12,16 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
-from senet_cli.errors import ExitCode, OutputClosed, SenetError, Terminated
+from senet_cli.errors import DiskError, ExitCode, HungUp, OutputClosed, SenetError, Terminated
 from senet_cli.settings import debugging
 
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    _open_standard_streams()
     signal.signal(signal.SIGTERM, _terminate)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGHUP, _hang_up)
     code = perform()
     atexit._run_exitfuncs()
     _flush()
@@ -40,8 +43,31 @@ def _app() -> None:
     from senet_cli.cli.app import app
     from senet_cli.output.stream import checked_stdout
 
+    if not _in_a_folder():
+        raise DiskError(
+            *_NOWHERE
+        )  # before libraries meet it, some of which then end the process without a word
     sys.stdout = checked_stdout(sys.stdout)
     app()
+
+
+def _open_standard_streams() -> None:
+    """Take the numbers 0, 1 and 2 where they are closed: the next file to be opened would get them.
+
+    Then what is meant for standard error, by native code too, would land in that file. Results that go to a
+    closed standard output fail, as reading from a closed standard input does.
+    """
+    for number, mode in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, mode)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            os.set_inheritable(number, True)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def run(application: Callable[[], None]) -> int:
@@ -51,32 +77,53 @@ def run(application: Callable[[], None]) -> int:
     except SystemExit as end:
         return _as_code(end.code)
     except SenetError as error:
-        from senet_cli.cli.console import complain
-
-        complain(error)
-        return error.exit_code
-    except (OutputClosed, BrokenPipeError):
+        return _signal_behind(error) or _complain(error)
+    except (OutputClosed, BrokenPipeError) as error:
         _discard_stdout()
-        return ExitCode.OUTPUT_CLOSED
+        return _signal_behind(error) or ExitCode.OUTPUT_CLOSED
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    except Terminated:
-        return ExitCode.TERMINATED
+    except Terminated as signalled:
+        return signalled.exit_code
     except Exception as error:  # noqa: BLE001 - the last resort, which says that this is our fault
         if code := _signal_behind(error):
             return code
+        if isinstance(error, FileNotFoundError) and not _in_a_folder():
+            return _complain(DiskError(*_NOWHERE))
         _confess(error)
         return ExitCode.BUG
     return ExitCode.OK
 
 
+_NOWHERE = ("the current folder is not there any more", "Change to one that is, as by `cd`.")
+
+
+def _in_a_folder() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109
+    except OSError:
+        return False
+    return True
+
+
+def _complain(error: SenetError) -> ExitCode:
+    from senet_cli.cli.console import complain
+
+    complain(error)
+    return error.exit_code
+
+
 def _signal_behind(error: BaseException | None) -> ExitCode | None:
-    """The signal that is behind an error: some libraries wrap what interrupts their import."""
+    """The signal that is behind an error.
+
+    Some libraries wrap what interrupts their import; and what is closed on the way out may fail, as standard
+    output does when its terminal is gone.
+    """
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
             return ExitCode.INTERRUPTED
         if isinstance(error, Terminated):
-            return ExitCode.TERMINATED
+            return error.exit_code
         error = error.__cause__ or error.__context__
     return None
 
@@ -98,6 +145,11 @@ def _confess(error: Exception) -> None:
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise Terminated
+
+
+def _hang_up(_signal: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # both the shell and the system send it
+    raise HungUp
 
 
 def _flush() -> None:

@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     DISK = 7
     DEVICE = 8
     BUG = 70
+    HUNG_UP = 129
     INTERRUPTED = 130
     OUTPUT_CLOSED = 141
     TERMINATED = 143
@@ -40,6 +41,7 @@ _MEANINGS = {
     ExitCode.DISK: "disk or permission",
     ExitCode.DEVICE: "device not available",
     ExitCode.BUG: "a bug in senet, please report it",
+    ExitCode.HUNG_UP: "the terminal went away (SIGHUP)",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
     ExitCode.OUTPUT_CLOSED: "standard output was closed (as by `head`)",
     ExitCode.TERMINATED: "terminated (SIGTERM)",
@@ -161,3 +163,11 @@ class OutputClosed(Exception):  # noqa: N818 - not an error: the reader had enou
 
 class Terminated(BaseException):
     """SIGTERM arrived; raised in the main thread so that everything is closed in order."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.TERMINATED
+
+
+class HungUp(Terminated):
+    """SIGHUP arrived: the terminal was closed, or the connection to it."""
+
+    exit_code = ExitCode.HUNG_UP

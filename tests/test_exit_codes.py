@@ -16,7 +16,7 @@ import pytest
 
 from senet_cli import errors
 from senet_cli.__main__ import run
-from senet_cli.errors import ExitCode, OutputClosed, SenetError, Terminated
+from senet_cli.errors import DiskError, ExitCode, HungUp, OutputClosed, SenetError, Terminated
 from tests.conftest import Senet
 from tests.faultserver import BLACK_HOLE, Behaviour, FaultServer
 
@@ -56,7 +56,7 @@ def below(kind: type[SenetError]) -> Iterator[type[SenetError]]:
 
 
 def test_the_table_is_the_promised_one() -> None:
-    assert [code.value for code in ExitCode] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 70, 130, 141, 143]
+    assert [code.value for code in ExitCode] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 70, 129, 130, 141, 143]
     meanings = [code.meaning for code in ExitCode]
     assert all(meanings)
     assert len(set(meanings)) == len(meanings)
@@ -112,12 +112,28 @@ def test_an_application_that_simply_returns_was_fine() -> None:
     assert run(lambda: None) == 0
 
 
-@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt, 130), (Terminated, 143)])
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt, 130), (Terminated, 143), (HungUp, 129)])
 def test_signals_end_without_words(
     error: type[BaseException], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(ending(error)) == code
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("failure", [DiskError("the terminal is gone"), OutputClosed(), ValueError()])
+def test_what_fails_on_the_way_out_is_the_signals_doing(
+    failure: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def application() -> None:
+        try:
+            raise HungUp
+        finally:
+            raise failure
+
+    with (tmp_path / "stdout").open("w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert run(application) == 129
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("error", [OutputClosed, BrokenPipeError])

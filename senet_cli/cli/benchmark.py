@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import mute_native_code, note
+from senet_cli.cli.console import mute_native_code, note, warn
 from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.errors import UsageError
 from senet_cli.inference.engines.base import PRECISIONS, Precision, check_device
-from senet_cli.output.base import open_output
+from senet_cli.output.base import check_output, open_output
+from senet_cli.output.endings import report_format_of
 from senet_cli.output.text import columns, encodable_json, printable
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def benchmark(
         typer.Option(metavar="DIR", help="Measure from image files (the first 1000) to predictions too."),
     ] = None,
     jobs: opt.JobsOption = "auto",
-    format: opt.ReportFormatOption = "table",  # noqa: A002 - the name of the option
+    format: opt.ReportFormatOption = None,  # noqa: A002 - the name of the option
     output: opt.ReportOption = None,
     image_size: opt.ImageSizeOption = None,
     recipe: opt.RecipeOption = "default",
@@ -81,6 +82,9 @@ def benchmark(
     if images is not None and not images.is_dir():
         raise UsageError(f"`{images}` is no folder", "Give --images a folder of images.")
     settings = opt.settings(manifest, offline=offline)
+    inputs = [path for name in names for path in opt.named_files(name, settings.manifest)]
+    check_output(output, inputs)
+    style = format or report_format_of(output)
     mute_native_code()
 
     from senet_cli.tasks.benchmark.service import BenchmarkRequest, machine
@@ -97,14 +101,17 @@ def benchmark(
         size,
     )
     rows: list[Row] = []
-    with open_output(output) as out, ConsoleReporter(quiet=quiet, details=True) as reporter:
+    with (
+        open_output(output, inputs, tell=warn) as out,
+        ConsoleReporter(quiet=quiet, details=True) as reporter,
+    ):
         try:
             for row in run(request, settings, reporter):
                 rows.append(row)
                 note(_told(row), quiet=quiet)
         finally:  # what was measured before an error or Ctrl-C
             if rows:
-                out.write(_json(rows, machine()) if format == "json" else _table(rows, machine()))
+                out.write(_json(rows, machine()) if style == "json" else _table(rows, machine()))
 
 
 def _precision(text: str) -> Precision:

@@ -46,6 +46,11 @@ def complain(error: SenetError) -> None:
         say(f"hint: {error.hint}")
 
 
+def warn(text: str) -> None:
+    """A line that matters also with `-q`: where results lie, say."""
+    say(text, style="yellow")
+
+
 def note(text: str, *, quiet: bool = False) -> None:
     """A line that `-q` silences."""
     if not quiet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,11 +13,12 @@ import typer
 from senet_cli.catalogue.entries import OWN_RUN
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import mute_native_code, note, say
+from senet_cli.cli.console import mute_native_code, note, say, warn
 from senet_cli.cli.reporter import ConsoleReporter
-from senet_cli.errors import DiskError, ExitCode, UsageError
+from senet_cli.errors import ExitCode, UsageError
 from senet_cli.inference.engines.base import check_device
-from senet_cli.output.base import open_output
+from senet_cli.output.base import check_output, open_output
+from senet_cli.output.endings import report_format_of
 from senet_cli.output.text import encodable_json, printable
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ def evaluate(
     precision: opt.PrecisionOption = "fp32",
     batch_size: opt.BatchSizeOption = "auto",
     jobs: opt.JobsOption = "auto",
-    format: opt.ReportFormatOption = "table",  # noqa: A002 - the name of the option
+    format: opt.ReportFormatOption = None,  # noqa: A002 - the name of the option
     output: opt.ReportOption = None,
     image_size: opt.ImageSizeOption = None,
     recipe: opt.RecipeOption = "default",
@@ -93,12 +95,16 @@ def evaluate(
     compute = opt.compute(engine, device, precision, batch_size, jobs)
     size = opt.input_size(image_size, recipe)
     settings = opt.settings(manifest, offline=offline)
+    inputs = opt.named_files(model, data, truth, settings.manifest)
+    check_output(output, inputs)
+    style = format or report_format_of(output)
+    if confusion is not None:
+        _check_picture(confusion, inputs)
     mute_native_code()
 
     from senet_cli.tasks.evaluate.service import EvaluateRequest
     from senet_cli.tasks.evaluate.service import evaluate as run
 
-    _check_picture(confusion)
     request = EvaluateRequest(
         data=data,
         model=ModelRef.parse(model),
@@ -109,10 +115,10 @@ def evaluate(
         size=size,
         compute=compute,
     )
-    with open_output(output) as out:
+    with open_output(output, inputs, tell=warn) as out:
         with ConsoleReporter(quiet=quiet) as reporter:
             result = run(request, settings, reporter)
-        out.write(_json(result) if format == "json" else _table(result))
+        out.write(_json(result) if style == "json" else _table(result))
     _tell_failures(result, quiet=quiet)
     if confusion:
         _draw(result.evaluation, confusion)
@@ -131,26 +137,23 @@ def _tell_failures(result: Evaluated, *, quiet: bool) -> None:
         say(f"not measured, because none of their images could be classified: {names}", "yellow")
 
 
-def _check_picture(path: Path | None) -> None:
+def _check_picture(path: Path, inputs: Iterable[Path]) -> None:
     """Find out before the work whether the picture can be written."""
-    if path is None:
-        return
-    if path.exists() and not path.is_file():
+    from senet_cli.output.targets import check_target
+
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"`{path}` does not end with .png", "The picture is a PNG.")
+    if not check_target(path, inputs, picture=True).is_file:
         raise UsageError(f"`{path}` is not a file that can be replaced", "Name a file for --confusion.")
-    if not path.absolute().parent.is_dir():
-        raise DiskError(f"the folder of `{path}` does not exist", "Make it, or name another place.")
 
 
 def _draw(result: Evaluation, path: Path) -> None:
+    from senet_cli.output.files import write_file
     from senet_cli.output.pictures import draw_confusion
-    from senet_cli.store.files import write_atomically
 
     labels = [entry.label for entry in result.classes]
     title = f"{result.model}, top-1 {result.top1.percent:.2f} %"
-    try:
-        write_atomically(path, draw_confusion(result.confusion, labels, title), shared=True)
-    except OSError as error:
-        raise DiskError.from_os_error(error, f"writing `{path}`") from error
+    write_file(path, draw_confusion(result.confusion, labels, title), picture=True)
 
 
 def _json(result: Evaluated) -> str:

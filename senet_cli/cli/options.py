@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.errors import SenetError
 from senet_cli.inference.engines.base import EngineRequest, Precision
 from senet_cli.inference.processors import processors
+from senet_cli.output.endings import ReportFormat
 from senet_cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -109,7 +110,10 @@ BatchSizeOption = Annotated[
     str, typer.Option(metavar="auto|N", envvar="SENET_BATCH_SIZE", help="Images in a batch.")
 ]
 ReportFormatOption = Annotated[
-    Literal["table", "json"], typer.Option("--format", help="How the result is written.")
+    ReportFormat | None,
+    typer.Option(
+        "--format", help="How the result is written.", show_default="by the ending of -o, else table"
+    ),
 ]
 ReportOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the result there.")
@@ -127,6 +131,12 @@ JobsOption = Annotated[
         "--jobs", "-j", metavar="auto|N", envvar="SENET_JOBS", help="Decoding threads (`train`: processes)."
     ),
 ]
+
+
+def named_files(model: str | None, *others: Path | None) -> list[Path]:
+    """Files that a run reads: those of a model that is named by its folder, and others that options name."""
+    of_folder = Path(model).glob("model.*") if model else ()
+    return [*of_folder, *(path for path in others if path is not None)]
 
 
 def architecture_option(text: str) -> Any:

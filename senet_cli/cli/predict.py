@@ -13,14 +13,15 @@ import typer
 from senet_cli.catalogue.activation import Activation
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code
+from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code, warn
 from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.cli.results import ResultRun
 from senet_cli.errors import UsageError
 from senet_cli.images.sources import SourceRequest
 from senet_cli.inference.engines.base import check_device
-from senet_cli.output.base import FORMATS, Format, Writer, open_output
+from senet_cli.output.base import Format, Writer, check_output, open_output
 from senet_cli.output.choose import make_writer
+from senet_cli.output.endings import format_of
 from senet_cli.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -83,9 +84,15 @@ def predict(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write results there; the file appears when it is complete.",
+            help="Write results there; the file appears when it is complete. Compressed: .gz, .zst.",
         ),
     ] = None,
+    spreadsheet_safe: Annotated[
+        bool,
+        typer.Option(
+            "--spreadsheet-safe", help="CSV: an apostrophe before what a spreadsheet takes for a formula."
+        ),
+    ] = False,
     from_file: Annotated[
         str | None,
         typer.Option("--from-file", metavar="LIST", help="File that lists paths, `-` for standard input."),
@@ -142,18 +149,25 @@ def predict(
         top_k=top_k,
         min_score=min_score,
     )
-    if not verbose:
-        mute_native_code()
     settings = opt.settings(manifest, offline=offline)
-    with ConsoleReporter(quiet=quiet, details=verbose) as reporter:
-        found = run_task(request, settings, reporter)
+    inputs: list[str | Path] = [*sources.arguments, from_file or ""]
+    inputs += opt.named_files(model or settings.model, weights, settings.manifest)
+    if check_output(output, inputs) is None:
+        output = None
     on_terminal = output is None and is_terminal(sys.stdout)
     style = format or _format_for(output, on_terminal=on_terminal)
+    if spreadsheet_safe and style != "csv":
+        raise UsageError(f"`--spreadsheet-safe` is for CSV, not for {style}", "Add --format csv.")
     run = ResultRun(sources, quiet=quiet, verbose=verbose, strict=strict)
     run.bar = not (on_terminal and is_terminal(sys.stderr))
-    writer = _writer(style, on_terminal=on_terminal)
-    with open_output(output) as out, closing(found) as records:
-        run.write(records, writer, out)
+    writer = _writer(style, on_terminal=on_terminal, inert=spreadsheet_safe)
+    if not verbose:
+        mute_native_code()
+    with open_output(output, inputs, tell=warn) as out:
+        with ConsoleReporter(quiet=quiet, details=verbose) as reporter:
+            found = run_task(request, settings, reporter)
+        with closing(found) as records:
+            run.write(records, writer, out)
     run.tell()
     raise typer.Exit(run.exit_code)
 
@@ -186,17 +200,17 @@ def _asked(
 
 
 def _format_for(output: Path | None, *, on_terminal: bool) -> Format:
-    if output is None:
-        return "table" if on_terminal else "tsv"
-    ending = output.suffix.removeprefix(".").lower()
-    return next((name for name in FORMATS if name == ending), "tsv")
+    if output is not None:
+        return format_of(output)
+    return "table" if on_terminal else "tsv"
 
 
-def _writer(style: Format, *, on_terminal: bool) -> Writer:
+def _writer(style: Format, *, on_terminal: bool, inert: bool) -> Writer:
     encoding = (sys.stdout.encoding or "").lower()
     return make_writer(
         style,
         width=shutil.get_terminal_size().columns,
         colour=on_terminal and colour_allowed(sys.stdout),
         unicode=not on_terminal or encoding.startswith("utf"),
+        inert=inert,
     )

@@ -41,13 +41,16 @@ EXTENSIONS = frozenset(
 HEIF_EXTENSIONS = frozenset([".heic", ".heif", ".hif"])
 """Searched for too where the library that reads them is there."""
 
+RAW_EXTENSIONS = frozenset([".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"])
+"""What cameras write before it becomes an image."""
+
 APPLE_DOUBLE = "AppleDouble"
 _APPLE_DOUBLE_MAGIC = b"\x00\x05\x16\x07"
 """RFC 1740, appendix B."""
 _KINDS = {
     **dict.fromkeys(HEIF_EXTENSIONS, "HEIC"),
     ".jxl": "JXL",
-    **dict.fromkeys([".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"], "raw"),
+    **dict.fromkeys(RAW_EXTENSIONS, "raw"),
 }
 """Photographs that are not read, by what people call them."""
 

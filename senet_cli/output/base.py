@@ -6,17 +6,30 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Literal, Protocol, TextIO
+from typing import BinaryIO, Protocol, TextIO
 
-from senet_cli.errors import DiskError
 from senet_cli.inference.records import Record
+from senet_cli.output.endings import FORMATS, Compression, Format, compression_of
+from senet_cli.output.files import Sink, Tell, ignore, open_sink
 from senet_cli.output.stream import output_errors
+from senet_cli.output.targets import Target, check_target
 
-Format = Literal["table", "tsv", "csv", "json", "jsonl"]
-FORMATS: tuple[Format, ...] = ("table", "tsv", "csv", "json", "jsonl")
+__all__ = [
+    "COLUMNS",
+    "FORMATS",
+    "Format",
+    "Output",
+    "Writer",
+    "check_output",
+    "open_output",
+]
 
+_STANDARD_OUTPUT = Path("-")
+_PAUSE = 1.0
+"""Seconds between two flushes of compressed text: each one ends a block and costs bytes."""
 COLUMNS = ("path", "rank", "label", "score", "id", "index", "error")
 """Columns of the row formats, TSV and CSV. New ones are only ever added at the end."""
 
@@ -43,15 +56,28 @@ class Output:
     Args:
         stream: open for text.
         name: for messages.
+        begin: called before the first text.
+        pause: seconds between two flushes at least; 0: after each write. Each makes compressed text longer.
+        clock: tells seconds.
 
     Attributes:
         complete: set to False by a run that stops early; a file then keeps its partial name.
+        empty: True until something was written.
     """
 
-    def __init__(self, stream: TextIO, name: str) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        name: str,
+        *,
+        begin: Callable[[], None] | None = None,
+        pause: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.stream = stream
-        self._name = name
-        self.complete = True
+        self._name, self._begin = name, begin
+        self._pause, self._clock, self._flushed = pause, clock, clock()
+        self.complete = self.empty = True
 
     def write(self, text: str) -> None:
         """Write and flush.
@@ -61,54 +87,93 @@ class Output:
             DiskError: the disk is full, or another failure.
         """
         with output_errors(self._name):
+            if text and self.empty:
+                if self._begin is not None:
+                    self._begin()
+                self.empty = False
             self.stream.write(text)
-            self.stream.flush()
+            if not self._pause or self._clock() - self._flushed >= self._pause:
+                self.stream.flush()
+                self._flushed = self._clock()
+
+
+def check_output(path: Path | None, inputs: Iterable[str | Path] = ()) -> Target | None:
+    """Find out before any work whether results may be written to a path.
+
+    Args:
+        path: where; None or `-` for standard output.
+        inputs: files that this run reads.
+
+    Returns:
+        What it is; None for standard output.
+
+    Raises:
+        UsageError, DiskError: see `check_target`; or the library for the compression is missing.
+    """
+    if path is None or path == _STANDARD_OUTPUT:
+        return None
+    if compression := compression_of(path):
+        from senet_cli.output.compression import check_compression
+
+        check_compression(compression)
+    return check_target(path, inputs)
 
 
 @contextlib.contextmanager
-def open_output(path: Path | None) -> Iterator[Output]:
-    """Standard output, or a file that gets its name only when it is complete.
+def open_output(
+    path: Path | None, inputs: Iterable[str | Path] = (), *, tell: Tell = ignore
+) -> Iterator[Output]:
+    """Standard output, or a file that gets its name only when it is complete (see `output.files`).
 
-    Until then, and if the run is interrupted, the records lie in `<path>.partial`. Pipes and devices are
-    written directly.
+    Text is compressed where the name of the file ends like that. To be entered before any long work: it keeps
+    other runs from writing the same file. An existing file changes with the first text at the earliest.
+
+    Args:
+        path: None or `-` for standard output.
+        inputs: files that this run reads, which are never written.
+        tell: gets what people should know, such as where lies what was written when a run is interrupted.
 
     Raises:
-        DiskError: the file cannot be written.
+        UsageError, DiskError: see `check_output`; or writing failed.
     """
-    if path is None or str(path) == "-":
+    target = check_output(path, inputs)
+    if target is None:
         yield Output(_utf8(sys.stdout), "standard output")
         return
-    path = Path(os.path.realpath(path))  # what a link points to is meant, not the link
-    special = path.exists() and not path.is_file()
-    partial = path if special else path.with_name(path.name + ".partial")
-    stream = _open(partial, path)
-    output = Output(stream, f"`{partial}`")
+    sink = open_sink(target, tell)
+    compression = compression_of(target.given)
+    stream = _text_over(sink.descriptor, compression)
+    output = Output(stream, sink.name, begin=sink.begin, pause=_PAUSE if compression else 0.0)
     try:
         yield output
-    except BaseException:
-        with contextlib.suppress(OSError):
+        with output_errors(sink.name):
+            if output.empty and output.complete:
+                sink.begin()
             stream.close()
+    except BaseException:
+        with contextlib.suppress(OSError, ValueError):
+            stream.close()
+        _abandon(sink, output, tell)
         raise
-    _complete(stream, partial, path if output.complete else partial)
+    if output.complete:
+        sink.finish()
+    else:
+        _abandon(sink, output, tell)
 
 
-def _open(partial: Path, path: Path) -> TextIO:
-    try:
-        return partial.open("w", encoding="utf-8", errors="surrogateescape", newline="")
-    except OSError as error:
-        raise DiskError.from_os_error(error, f"writing `{path}`", "Choose another file for -o.") from error
+def _abandon(sink: Sink, output: Output, tell: Tell) -> None:
+    if kept := sink.abandon(empty=output.empty):
+        tell(f"what was written so far is in `{kept}`")
 
 
-def _complete(stream: TextIO, partial: Path, path: Path) -> None:
-    try:
-        with stream:
-            stream.flush()
-            if partial != path:
-                os.fsync(stream.fileno())
-        if partial != path:
-            partial.replace(path)
-    except OSError as error:
-        raise DiskError.from_os_error(error, f"writing `{path}`") from error
+def _text_over(descriptor: int, compression: Compression | None) -> TextIO:
+    """Text to a descriptor, which stays open: UTF-8, bytes of odd file names and line ends as they are."""
+    binary: BinaryIO = os.fdopen(descriptor, "wb", closefd=False)
+    if compression is not None:
+        from senet_cli.output.compression import compressor
+
+        binary = compressor(binary, compression)
+    return io.TextIOWrapper(binary, encoding="utf-8", errors="surrogateescape", newline="")
 
 
 def _utf8(stream: TextIO) -> TextIO:

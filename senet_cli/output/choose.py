@@ -10,13 +10,15 @@ from senet_cli.output.rows import CsvWriter, TsvWriter
 from senet_cli.output.table import TableWriter
 
 
-def make_writer(name: Format, *, width: int = 80, colour: bool = False, unicode: bool = True) -> Writer:
-    """The writer of a format; width, colour and characters matter for the table only."""
+def make_writer(
+    name: Format, *, width: int = 80, colour: bool = False, unicode: bool = True, inert: bool = False
+) -> Writer:
+    """The writer of a format; width, colour and characters matter for the table only, `inert` for CSV."""
     if name == "table":
         return TableWriter(width, colour=colour, unicode=unicode)
     writers: dict[Format, Callable[[], Writer]] = {
         "tsv": TsvWriter,
-        "csv": CsvWriter,
+        "csv": lambda: CsvWriter(inert=inert),
         "json": JsonWriter,
         "jsonl": JsonlWriter,
     }

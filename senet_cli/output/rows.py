@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from senet_cli.inference.records import ImageFailure, Record
 from senet_cli.output.base import COLUMNS
 
+_FORMULAS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""What formulas begin with, or what comes before them: OWASP's list for CSV injection."""
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -41,7 +43,14 @@ class TsvWriter:
 
 
 class CsvWriter:
-    """RFC 4180 with a header."""
+    """RFC 4180 with a header.
+
+    Args:
+        inert: True to put an apostrophe before what a spreadsheet would calculate as a formula.
+    """
+
+    def __init__(self, *, inert: bool = False) -> None:
+        self._inert = inert
 
     def begin(self) -> str:
         """See `Writer`."""
@@ -49,11 +58,16 @@ class CsvWriter:
 
     def record(self, record: Record) -> str:
         """See `Writer`."""
-        return csv_lines(rows(record))
+        found = rows(record)
+        return csv_lines([list(map(_inert, row)) for row in found] if self._inert else found)
 
     def end(self) -> str:
         """See `Writer`."""
         return ""
+
+
+def _inert(value: str) -> str:
+    return f"'{value}" if value.startswith(_FORMULAS) else value
 
 
 def csv_lines(lines: Iterable[Sequence[str]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +46,8 @@ def write_atomically(target: Path, data: bytes, *, shared: bool = False) -> None
     Args:
         target: its path.
         data: its content.
-        shared: True for permissions as the user's other new files have them, not for the user alone.
+        shared: True for the permissions of the file that is replaced or, if there is none, those that the
+            user's other new files have; False for permissions for the user alone.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=".new-", dir=target.parent)
@@ -55,7 +57,7 @@ def write_atomically(target: Path, data: bytes, *, shared: bool = False) -> None
             file.flush()
             os.fsync(file.fileno())
         if shared:
-            Path(name).chmod(0o666 & ~_umask())
+            Path(name).chmod(_mode_of(target) or 0o666 & ~_umask())
         os.replace(name, target)  # noqa: PTH105 - replaces a planted link instead of following it
     except BaseException:  # also Ctrl-C: nothing is left behind
         Path(name).unlink(missing_ok=True)
@@ -73,6 +75,15 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _mode_of(path: Path) -> int | None:
+    """Permissions of a file; None if there is none, or a link, which is replaced and not followed."""
+    with contextlib.suppress(OSError):
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode):
+            return stat.S_IMODE(status.st_mode) & 0o777
+    return None
 
 
 def _umask() -> int:

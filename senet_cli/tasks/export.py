@@ -11,13 +11,14 @@ from senet_cli.catalogue.entries import Architecture
 from senet_cli.catalogue.lookup import Manifest
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.catalogue.traits import only_in
-from senet_cli.errors import DiskError, UsageError
+from senet_cli.errors import UsageError
 from senet_cli.events import Reporter
-from senet_cli.inference.models import load_torch_network
+from senet_cli.inference.models import FromFile, load_torch_network
 from senet_cli.inference.resolve import Resolver
+from senet_cli.output.files import write_file
+from senet_cli.output.targets import check_target
 from senet_cli.settings import Settings
 from senet_cli.specs import Spec
-from senet_cli.store.files import write_atomically
 from senet_cli.weights.publishers import PUBLISHERS, WRITABLE, KeyLayout, Publisher, layout_for, publisher_of
 from senet_cli.weights.publishers.base import Container, WrittenFile
 
@@ -66,7 +67,8 @@ def export(request: ExportRequest, settings: Settings, reporter: Reporter) -> Wr
     """Write a checkpoint, which is downloaded if it is not there yet, in a publisher's layout.
 
     Raises:
-        UsageError: no such layout, it has no name for a part of this network, or the file is there already.
+        UsageError: no such layout, it has no name for a part of this network, or the file is there already,
+            is an image, or is the one that is read.
         DiskError: the file cannot be written.
         SenetError: the model is unknown or cannot be had.
     """
@@ -85,10 +87,7 @@ def export(request: ExportRequest, settings: Settings, reporter: Reporter) -> Wr
     network = load_torch_network(model)
     data = checkpoint_bytes(network, layout, request.container)
     _check_target(path, force=request.force)
-    try:
-        write_atomically(path, data, shared=True)
-    except OSError as error:
-        raise DiskError.from_os_error(error, f"writing `{path}`", "Choose another file for -o.") from error
+    write_file(path, data, [model.start.path] if isinstance(model.start, FromFile) else [])
     manifest = resolver.catalogue.manifest
     architecture = replace(model.architecture, spec=network.spec)
     file = WrittenFile(path, request.container, architecture.spec.classes)
@@ -112,6 +111,7 @@ def _check_target(path: Path, *, force: bool) -> None:
         raise UsageError(f"there is no folder `{path.parent}`", "Make it, or choose another file for -o.")
     if path.exists() and not force:
         raise UsageError(f"`{path}` is there already", "Give another -o, or --force to replace it.")
+    check_target(path)
 
 
 # --- whose software reads it --------------------------------------------------------------------

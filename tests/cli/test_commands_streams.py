@@ -77,6 +77,55 @@ def test_no_standard_error_does_not_mix_words_into_results() -> None:
     assert done.returncode == 4
 
 
+def test_closed_standard_streams_are_taken_before_a_file_gets_their_numbers(tmp_path: Path) -> None:
+    """Native code writes to 2 whatever that is, and a child process inherits the numbers."""
+    program = """
+import os, subprocess, sys
+import senet_cli.__main__ as entry
+
+def application():
+    with open("results", "w") as results:
+        os.write(2, b"words of native code")
+        subprocess.run([sys.executable, "-c", "import os; os.write(2, b'words of a child')"])
+        print("words", file=sys.stderr)
+        failed = []
+        for number, use in ((0, lambda: os.read(0, 1)), (1, lambda: os.write(1, b"x"))):
+            try:
+                use()
+            except OSError as error:
+                failed.append(number)
+        results.write(f"{results.fileno() > 2} {failed}")
+
+entry._app = application
+entry.main()
+"""
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *words], cwd=tmp_path, check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "results").read_text() == "True [0, 1]"
+
+
+def test_results_hold_nothing_but_results_where_standard_error_is_closed(
+    data: Path, cifar_cache: Path, tmp_path: Path
+) -> None:
+    """With -v, so that what native code says is not turned off: libtiff has much to say of such a file."""
+    from PIL import Image
+
+    image = tmp_path / "damaged.tif"
+    Image.new("RGB", (64, 64)).save(image, compression="tiff_lzw")
+    damaged = bytearray(image.read_bytes())
+    damaged[8:40] = bytes(range(32))
+    image.write_bytes(damaged)
+    command = [sys.executable, "-m", "senet_cli", "predict", "-v", image, "-m", "seresnet32-cifar10"]
+    loud = subprocess.run(
+        command, env=os.environ | {"SENET_CACHE": str(cifar_cache)}, capture_output=True, check=False
+    )
+    assert b"LZW" in loud.stderr, "the damage is of no use"
+    shell = ["sh", "-c", 'exec "$@" -o r.tsv 2>&-', "sh", *command]
+    subprocess.run(shell, env=os.environ | {"SENET_CACHE": str(cifar_cache)}, cwd=tmp_path, check=False)
+    assert (tmp_path / "r.tsv").read_bytes() == loud.stdout
+
+
 @pytest.mark.parametrize("command", ["list", "info seresnet50", "cache dir", "--version", "--help"])
 def test_a_full_disk_is_not_our_bug(command: str) -> None:
     if not Path("/dev/full").exists():

@@ -18,23 +18,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+import zstandard
 
-from senet_cli.cli.predict import _format_for
+from senet_cli.__main__ import run
+from senet_cli.cli.app import app
+from senet_cli.output.base import open_output
 from tests.cli.predictions import Done
 from tests.conftest import Senet
 
 # --- where results go ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "style"),
-    [
-        *(("a.csv", "csv"), ("a.tsv", "tsv"), ("a.json", "json"), ("a.jsonl", "jsonl"), ("a.table", "table")),
-        *(("A.CSV", "csv"), ("a.txt", "tsv"), ("csv", "tsv"), ("a.csv.gz", "tsv"), ("a.json.bak", "tsv")),
-    ],
-)
-def test_the_format_follows_the_ending_of_the_file(name: str, style: str) -> None:
-    assert _format_for(Path(name), on_terminal=False) == style
 
 
 def test_the_format_follows_the_ending_unless_it_is_said(predict: Senet, few: Path, tmp_path: Path) -> None:
@@ -71,7 +63,87 @@ cat small/out.json
 """
     done = shell('exec unshare -m bash -c "$1" bash "$2"', script, next(few.iterdir()))
     assert done.stdout == "7\nolder\n"
-    assert re.fullmatch(r"error: writing .*out\.json.* failed: No space left on device\n", done.stderr)
+    kept, failed = done.stderr.splitlines()
+    assert kept == "what was written so far is in `small/out.json.partial`"
+    assert re.fullmatch(r"error: writing .*out\.json.* failed: No space left on device", failed)
+
+
+SHIP = Path(__file__).parent.parent.parent / "examples" / "ship.jpg"
+
+
+def called(*arguments: object, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The exit code of `senet predict` in this process."""
+    muting_nothing = "-v"
+    monkeypatch.setattr(sys, "argv", ["senet", "predict", muting_nothing, *map(str, arguments)])
+    return run(app)
+
+
+def test_nothing_of_the_users_is_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Found out before any work: the model that is named is not there, and nobody notices."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.jpg", "photo"):
+        shutil.copy(SHIP, name)
+    Path("run").mkdir()
+    for name, text in (("list.txt", "a.jpg"), ("run/model.json", "{}"), ("own.json", "{}"), ("w.txt", "")):
+        Path(name).write_text(text)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for line in (
+        "a.jpg -m no -o a.jpg",
+        "a.jpg -m no -o photo --format csv",
+        "a.jpg -m no -o new.jpg --format csv",
+        "--from-file list.txt -m no -o list.txt",
+        "list.txt -m no -o list.txt",
+        "a.jpg -m no -o x.pth",
+        "a.jpg -m no -o x.csv.bz2",
+        "a.jpg -m no -o own.json --manifest own.json",
+        "a.jpg -m run -o run/model.json",
+        "a.jpg --weights w.txt --arch no -o w.txt",
+        "a.jpg -m no -o r.tsv --spreadsheet-safe",
+    ):
+        assert called(*line.split(), monkeypatch=monkeypatch) == 2, line
+        assert capsys.readouterr().err.startswith("error: `"), line
+    assert called(*["a.jpg", "-m", "no", "-o", "x.pth", "--format", "csv"], monkeypatch=monkeypatch) == 4
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_finds_out_what_is_written_before_it_loads_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "out.tsv"
+    with open_output(target) as out:
+        out.write("first")
+        assert called(SHIP, "-m", "no", "-o", target, monkeypatch=monkeypatch) == 7
+        assert capsys.readouterr().err.startswith(f"error: another run writes `{target}`\n")
+    assert target.read_text() == "first"
+
+
+def test_compressed_files_and_descriptors(shell: Callable[..., Done], few: Path, tmp_path: Path) -> None:
+    """What `output` is tested for, once through the command."""
+    script = """
+echo older > log
+senet predict "$1" no.jpg -k 1 -q -o /dev/stdout >> log
+senet predict "$1" no.jpg -k 1 -q -o r.NDJSON.zst
+"""
+    photo = next(few.iterdir())
+    assert shell(script, photo).returncode == 1
+    older, *lines = (tmp_path / "log").read_text().splitlines()
+    assert older == "older"
+    assert [line.split("\t")[0] for line in lines] == [str(photo), "no.jpg"]
+    data = zstandard.ZstdDecompressor().decompressobj().decompress((tmp_path / "r.NDJSON.zst").read_bytes())
+    assert [json.loads(line)["path"] for line in data.splitlines()] == [str(photo), "no.jpg"]
+
+
+@pytest.mark.parametrize("command", ["predict", "list"])
+def test_a_working_folder_that_is_gone_is_not_our_bug(command: str, tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    script = 'cd gone && rmdir ../gone && exec "$@"'
+    words = ["bash", "-c", script, "bash", sys.executable, "-P", "-m", "senet_cli", command]
+    more = [str(SHIP), "-m", "seresnet32-cifar10.senet"] if command == "predict" else []
+    done = subprocess.run([*words, *more], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 7
+    assert done.stderr.splitlines()[0] == "error: the current folder is not there any more"
 
 
 # --- on a terminal ------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def endless(
                 stream.close()
 
 
-SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
@@ -90,7 +90,8 @@ def test_a_run_that_is_stopped_leaves_the_old_file_and_a_partial_one(
         process.send_signal(number)
         assert process.wait(20) == code
         assert process.stderr
-        assert process.stderr.read() == b""
+        said = b"" if code < 0 else b"what was written so far is in `out.csv.partial`\n"
+        assert process.stderr.read() == said
     assert target.read_text() == "older"
     header, *body = partial.read_bytes().split(b"\r\n")
     assert header == b"path,rank,label,score,id,index,error"
@@ -129,6 +130,69 @@ def test_a_signal_ends_a_run_that_waits_for_its_input(
         os.close(read)
         process.kill()
         process.communicate()
+
+
+def test_a_terminal_that_goes_away_is_no_matter_under_nohup(
+    environment: dict[str, str], tmp_path: Path, photos: list[Path]
+) -> None:
+    read, write = os.pipe()
+    command = [sys.executable, "-m", "senet_cli", "predict", "--from-file", f"/dev/fd/{read}", "-k", "1"]
+    process = subprocess.Popen(
+        ["nohup", *command, "--batch-size", "1"],
+        env=environment,
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        pass_fds=[read],
+    )
+    os.close(read)
+    try:
+        assert process.stdout
+        os.write(write, os.fsencode(photos[0]) + b"\n")
+        assert process.stdout.readline().startswith(os.fsencode(photos[0]))
+        process.send_signal(signal.SIGHUP)
+        os.write(write, os.fsencode(photos[1]) + b"\n")
+        os.close(write)
+        assert process.stdout.read().startswith(os.fsencode(photos[1]))
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_terminal_that_is_closed_ends_a_run_that_writes_to_it(
+    environment: dict[str, str], tmp_path: Path, photos: list[Path]
+) -> None:
+    """The signal comes twice, and nothing can be written any more."""
+    program = """
+import os, pty, signal, sys, time
+pid, leader = pty.fork()
+if not pid:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    os.execv(sys.executable, [sys.executable, "-m", "senet_cli", "predict", *sys.argv[1:]])
+os.read(leader, 1)
+os.close(leader)
+try:
+    os.kill(pid, signal.SIGHUP)
+except ProcessLookupError:
+    pass
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    listed = tmp_path / "list.txt"
+    listed.write_bytes(os.fsencode(photos[0]) + b"\n")
+    listed.write_bytes(listed.read_bytes() * 5000)
+    arguments = ["--from-file", str(listed), "--format", "json", "-k", "1", "-q"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "129\n"
 
 
 def test_strict_stops_at_the_first_failure(predict: Senet, few: Path) -> None:

@@ -222,3 +222,29 @@ def test_all_formats_say_the_same_score(score: float) -> None:
     in_tsv = float(written([record], "tsv").split("\t")[3])
     in_json = json.loads(written([record], "jsonl"))["predictions"][0]["score"]
     assert in_tsv == in_json == pytest.approx(score, rel=1e-5)
+
+
+def test_csv_for_spreadsheets_holds_no_formula() -> None:
+    """Every cell that any spreadsheet would calculate is text; all others are as they were."""
+    names = [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        "\uff1d1",
+        "\uff0b1",
+        "\uff0d1",
+        "\uff201",
+    ]
+    fine = ["a=b.jpg", "'=1", " =1", "1-1", "", "ä.jpg", "a\n=1", 'a"=1', "a,=1"]
+    label = ImageResult("x", "m", (Prediction("=cmd|' /C calc'!A0", "-id", 3, 0.5),))
+    records = [*(with_path(BAD, name) for name in names + fine), label]
+    plain = list(csv.reader(io.StringIO(written(records, "csv"), newline="")))
+    safe = list(csv.reader(io.StringIO(written(records, "csv", inert=True), newline="")))
+    assert [row[0] for row in plain[1:-1]] == names + fine
+    assert [row[0] for row in safe[1:-1]] == [*(f"'{name}" for name in names), *fine]
+    assert [row[1:] for row in safe[:-1]] == [row[1:] for row in plain[:-1]]
+    assert safe[-1] == ["x", "1", "'=cmd|' /C calc'!A0", "0.5", "'-id", "3", ""]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -234,8 +235,6 @@ def test_what_is_there_is_not_replaced(tmp_path: Path) -> None:
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from senet_cli.tasks import export as service
-
     imported(weights_file(tmp_path / "a.pth", LAYOUTS["timm"]))
     path = tmp_path / "b.safetensors"
     path.write_text("precious")
@@ -243,11 +242,24 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(service, "write_atomically", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(SenetError) as caught:
         written("mine", "timm", path, force=True)
     assert caught.value.exit_code == 7
     assert path.read_text() == "precious"
+    assert not list(tmp_path.glob("b.*.partial"))
+
+
+def test_what_replaces_a_file_has_its_mode_and_never_replaces_an_image(tmp_path: Path) -> None:
+    imported(weights_file(tmp_path / "a.pth", LAYOUTS["timm"]))
+    path = tmp_path / "b.safetensors"
+    path.write_text("older")
+    path.chmod(0o640)
+    written("mine", "timm", path, force=True)
+    assert path.stat().st_mode & 0o777 == 0o640
+    path.write_bytes(b"\xff\xd8\xff\xe0 a photograph")
+    with pytest.raises(UsageError, match="is an image"):
+        written("mine", "timm", path, force=True)
 
 
 def test_networks_that_no_package_builds_get_no_word_of_how_to_load_them(tmp_path: Path) -> None:

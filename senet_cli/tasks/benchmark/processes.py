@@ -52,7 +52,9 @@ def _ended(code: int | None) -> Exception:
 
 
 def _answer(sender: Connection, function: Callable[..., object], arguments: Sequence[Any]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends this process
+    for name in ("SIGINT", "SIGHUP"):  # the parent hears them too, and ends this process
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     with contextlib.suppress(BrokenPipeError):
         try:
             sender.send(function(*arguments))

@@ -28,6 +28,7 @@ from senet_cli.catalogue.lookup import MODEL_FILE
 from senet_cli.datasets.training_record import TrainingRecord
 from senet_cli.errors import CheckpointError, DiskError, UsageError
 from senet_cli.nets.network import SENetwork
+from senet_cli.output.targets import refuse_protected
 from senet_cli.store.files import write_atomically
 from senet_cli.store.locks import advisory_lock
 from senet_cli.store.model_folders import HELD_BACK_FILE, ModelFolder, as_json
@@ -192,6 +193,7 @@ class RunFolder:
 
     def _write(self, name: str, data: bytes) -> None:
         path = self.path / name
+        refuse_protected(path)
         try:
             write_atomically(path, data, shared=True)
         except OSError as error:

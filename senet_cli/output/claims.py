@@ -1,0 +1,152 @@
+"""The file beside FILE that output is written to first: its name, its lock, whose it is.
+
+The lock belongs to the open file (`flock`), so that it ends with the process, however that ends. It tells a
+partial file in use from one that was left behind. Whether the latter is ours, and of which run, the lock does
+not tell: that takes a description beside it. Systems without such locks (Windows) go without; each run still
+has a file of its own there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from senet_cli.errors import DiskError
+from senet_cli.output.targets import Target
+
+_MAX_NAME = 255
+_PROBED = 9
+"""Numbers that are always looked at, whether those before them are there or not."""
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+def claim(target: Target) -> tuple[int, Path]:
+    """Make a file beside the target that is locked and, if it replaces one, has that one's mode and owner.
+
+    Returns:
+        Its descriptor, open for reading and writing, and its path.
+
+    Raises:
+        OSError: none can be made there.
+        DiskError: another run writes the target.
+    """
+    if any(_is_used(partial_name(target.path, number)) for number in range(1, _PROBED + 1)):
+        raise in_use(target)
+    for number in itertools.count(1):
+        path = partial_name(target.path, number)
+        if not os.path.lexists(path):
+            with contextlib.suppress(FileExistsError):  # another process was faster
+                return _make(path, target), path
+        if _is_used(path):
+            break
+    raise in_use(target)
+
+
+def partial_name(path: Path, number: int = 1) -> Path:
+    """`FILE.partial`, then `FILE.partial-2` and so on; of a long name as much as the system takes."""
+    ending = ".partial" if number == 1 else f".partial-{number}"
+    name = path.name
+    while len(os.fsencode(name)) + len(ending) > _MAX_NAME:
+        name = name[:-1]
+    return path.with_name(name + ending)
+
+
+def in_use(target: Target) -> DiskError:
+    """The error for a target that another run writes."""
+    return DiskError(
+        f"another run writes `{target.given}`", "Wait for its end, or choose another file for -o."
+    )
+
+
+def lock(descriptor: int) -> bool:
+    """Lock an open file; False if another process has it. Also True where there are no locks."""
+    if os.name != "posix":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _is_used(path: Path) -> bool:
+    """True if somebody holds a lock of the file. One that we may not read is as good as left behind."""
+    if os.name != "posix":
+        return False
+    import fcntl
+
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _make(path: Path, target: Target) -> int:
+    """Create, lock, then name it: nobody finds the file under its name without the lock."""
+    if os.name != "posix":
+        return os.open(path, _NEW, 0o666)
+    nameless = path.with_name(f".new-{secrets.token_hex(6)}")
+    descriptor = os.open(nameless, _NEW, 0o600 if target.status else 0o666)
+    try:
+        lock(descriptor)
+        if target.status:
+            _resemble(descriptor, target.path, target.status)
+        _rename_exclusively(nameless, path)
+    except BaseException:
+        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            nameless.unlink()
+        raise
+    return descriptor
+
+
+def _rename_exclusively(old: Path, new: Path) -> None:
+    """Rename unless the name is taken; in two steps where the file system has no hard links.
+
+    Raises:
+        FileExistsError: it is.
+    """
+    try:
+        new.hardlink_to(old)
+    except FileExistsError:
+        raise
+    except OSError:
+        os.close(os.open(new, _NEW, 0o600))
+        old.replace(new)
+    else:
+        old.unlink()
+
+
+def _resemble(descriptor: int, path: Path, status: os.stat_result) -> None:
+    """Give a new file the owner, group, attributes (lists of access rights among them) and mode of another.
+
+    Each as far as the system lets us; owner and group first, because changing them changes the mode.
+    """
+    for owner in (status.st_uid, -1):
+        with contextlib.suppress(OSError):
+            os.fchown(descriptor, owner, status.st_gid)
+            break
+    if hasattr(os, "listxattr"):
+        with contextlib.suppress(OSError):
+            for name in os.listxattr(path):
+                with contextlib.suppress(OSError):
+                    os.setxattr(descriptor, name, os.getxattr(path, name))
+    with contextlib.suppress(OSError):
+        os.fchmod(descriptor, stat.S_IMODE(status.st_mode) & 0o777)

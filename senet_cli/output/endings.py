@@ -1,0 +1,66 @@
+"""What the ending of a file's name says: format and compression."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from senet_cli.errors import UsageError
+
+Format = Literal["table", "tsv", "csv", "json", "jsonl"]
+FORMATS: tuple[Format, ...] = ("table", "tsv", "csv", "json", "jsonl")
+Compression = Literal["gz", "zst"]
+
+ReportFormat = Literal["table", "json"]
+_FORMATS: dict[str, Format] = {
+    "": "tsv",
+    ".tsv": "tsv",
+    ".txt": "tsv",
+    ".csv": "csv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".table": "table",
+}
+_REPORTS: dict[str, ReportFormat] = {"": "table", ".txt": "table", ".table": "table", ".json": "json"}
+_COMPRESSIONS: dict[str, Compression] = {".gz": "gz", ".zst": "zst"}
+_Name = TypeVar("_Name", bound=str)
+
+
+def compression_of(path: Path) -> Compression | None:
+    """How a file of this name is compressed: by its ending, in any case."""
+    return _COMPRESSIONS.get(path.suffix.lower())
+
+
+def format_of(path: Path) -> Format:
+    """The format of records in a file of this name: by its ending, in any case, before a compression's.
+
+    What is there and no file, such as a pipe, may be named at will.
+
+    Raises:
+        UsageError: it ends like something that we do not write.
+    """
+    return _by_ending(path, _FORMATS)
+
+
+def report_format_of(path: Path | None) -> ReportFormat:
+    """The format of a report, like `format_of`; a table where there is no file.
+
+    Raises:
+        UsageError: it ends like something that we do not write.
+    """
+    return _by_ending(path, _REPORTS) if path else "table"
+
+
+def _by_ending(path: Path, formats: dict[str, _Name]) -> _Name:
+    name = path.with_suffix("") if compression_of(path) else path
+    found = formats.get(name.suffix.lower())
+    if found is None and path.exists() and not path.is_file():
+        found = formats[""]
+    if found is None:
+        known = ", ".join(ending for ending in formats if ending)
+        raise UsageError(
+            f"`{path}`: `{name.suffix}` is not the ending of a format that is written",
+            f"Endings: {known}, each also with {' or '.join(_COMPRESSIONS)}; --format takes any name.",
+        )
+    return found
