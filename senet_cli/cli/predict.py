@@ -21,6 +21,7 @@ from senet_cli.images.sources import SourceRequest
 from senet_cli.inference.engines.base import check_device
 from senet_cli.output.base import Format, Writer, check_output, open_output
 from senet_cli.output.choose import make_writer
+from senet_cli.output.claims import belongs_to
 from senet_cli.output.endings import format_of
 from senet_cli.settings import DEFAULT_MODEL
 
@@ -133,7 +134,8 @@ def predict(
         opt.input_size(image_size, recipe),
         opt.compute(engine, device, precision, batch_size, jobs),
     )
-    sources = SourceRequest(tuple(source or ()), from_file, null, recursive)
+    ours = belongs_to(output)
+    sources = SourceRequest(tuple(source or ()), from_file, null, recursive, ignored=ours)
     sources.check()
     asked = _asked(model, weights, arch, weights_key, activation)
 

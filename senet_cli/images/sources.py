@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from senet_cli.errors import DiskError, ImageError, UsageError
@@ -37,6 +37,8 @@ class SourceRequest:
         recursive: True to look into folders within folders.
         stdin: file descriptor of standard input.
         skipped: what is passed over is counted there.
+        ignored: True for what is passed over without a word where it lies in a folder or fits a pattern, as
+            files do that the run writes; None: nothing is.
     """
 
     arguments: Sequence[str] = ()
@@ -45,6 +47,7 @@ class SourceRequest:
     recursive: bool = True
     stdin: int = 0
     skipped: Skipped = field(default_factory=Skipped)
+    ignored: Callable[[str], bool] | None = None
 
     def check(self) -> None:
         """Find contradictions before any work is done.
@@ -118,6 +121,8 @@ class SourceRequest:
         """What was named, and of what lies in folders the images."""
         for each in found:
             source = each.source
+            if self.ignored is not None and self.ignored(source.name):
+                continue
             wanted = is_image_name(source.name) and not is_apple_double(source.name)
             if each.named or source.problem or wanted:
                 yield source

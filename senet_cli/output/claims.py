@@ -11,8 +11,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import secrets
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from senet_cli.errors import DiskError
@@ -21,6 +23,8 @@ from senet_cli.output.targets import Target
 _MAX_NAME = 255
 _PROBED = 9
 """Numbers that are always looked at, whether those before them are there or not."""
+_MEANWHILE = re.compile(r".*\.partial(?:-(\d{1,9}))?", re.DOTALL)
+_NAMELESS = re.compile(r"\.new-[0-9a-f]{12}")
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -53,6 +57,25 @@ def partial_name(path: Path, number: int = 1) -> Path:
     while len(os.fsencode(name)) + len(ending) > _MAX_NAME:
         name = name[:-1]
     return path.with_name(name + ending)
+
+
+def belongs_to(path: Path | None) -> Callable[[str], bool]:
+    """Tell, of any path, whether it is the output file or one that may be written in its place meanwhile."""
+    if path is None:
+        return lambda _name: False
+    try:
+        real = Path(os.path.realpath(path))
+    except OSError:  # the working folder is gone
+        return lambda _name: False
+
+    def belongs(name: str) -> bool:
+        folder, own = os.path.split(name)
+        ours = own == real.name or _NAMELESS.fullmatch(own) is not None
+        if numbered := _MEANWHILE.fullmatch(own):
+            ours = ours or own == partial_name(real, int(numbered[1] or 1)).name
+        return ours and os.path.realpath(folder) == str(real.parent)
+
+    return belongs
 
 
 def in_use(target: Target) -> DiskError:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from senet_cli.errors import DiskError
+from senet_cli.images.sources import SourceRequest
 from senet_cli.output import claims
 from senet_cli.output.base import open_output
-from senet_cli.output.claims import claim, partial_name
+from senet_cli.output.claims import belongs_to, claim, partial_name
 from senet_cli.output.files import write_file
 from senet_cli.output.targets import find_target
 
@@ -123,6 +124,34 @@ def test_names_as_long_as_the_system_takes(tmp_path: Path) -> None:
         assert len(os.fsencode(partial)) <= 255
         assert partial.endswith(".partial-12")
     assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("name", ["out.tsv", "x" * 255])
+def test_a_run_does_not_take_what_it_writes_for_an_image(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    partial_name(tmp_path / name).write_text("theirs")
+    for other in (
+        "a.jpg",
+        "out.tsv.partially",
+        "out.tsv.partial.jpg",
+        "more/out.tsv",
+        "more/out.tsv.partial",
+    ):
+        Path(other).parent.mkdir(exist_ok=True)
+        Path(other).write_text("")
+    written = {str(path) for path in Path().rglob("*") if path.is_file() and path != partial_name(Path(name))}
+    with open_output(Path(name)) as out:
+        out.write("newer")
+        for pattern in ("**", f"{tmp_path}/**", "./**"):
+            request = SourceRequest([pattern], ignored=belongs_to(Path(name)))
+            found = {os.path.relpath(source.name) for source in request.stream()}
+            assert found == written
+        request = SourceRequest(["."], ignored=belongs_to(Path(name)))
+        assert [Path(source.name).name for source in request.stream()] == ["a.jpg", "out.tsv.partial.jpg"]
+        assert request.skipped.count == len(written) - 2
+    assert not belongs_to(None)("a.jpg")
 
 
 def test_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
