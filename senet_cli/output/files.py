@@ -28,6 +28,7 @@ from senet_cli.store.files import sync_folder
 Tell = Callable[[str], None]
 
 _CHUNK = 2**20
+_WRITE = os.O_WRONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NOT_BESIDE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 """No file may be made in the folder; the file in question may still be one that can be written."""
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})
@@ -131,8 +132,7 @@ class _AsItIs:
         self.name = f"`{target.given}`"
         try:
             if target.descriptor is None:
-                flags = os.O_WRONLY | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_CLOEXEC", 0)
-                self.descriptor = os.open(target.path, flags)
+                self.descriptor = os.open(target.path, _WRITE | getattr(os, "O_NOCTTY", 0))
             else:
                 self.descriptor = _copy_of(target.descriptor)
         except OSError as error:
@@ -175,7 +175,7 @@ class _InPlace:
         self.name = f"`{target.given}`"
         self._path = target.given
         try:
-            self._file = os.open(target.path, os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
+            self._file = os.open(target.path, _WRITE)
         except OSError as error:
             raise DiskError.from_os_error(error, f"writing {self.name}", ANOTHER) from error
         if not lock(self._file):

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from PIL import Image
 
 from senet_cli.__main__ import run
 from senet_cli.cli.app import app
@@ -71,10 +72,10 @@ cat small/out.json
 SHIP = Path(__file__).parent.parent.parent / "examples" / "ship.jpg"
 
 
-def called(*arguments: object, monkeypatch: pytest.MonkeyPatch) -> int:
-    """The exit code of `senet predict` in this process."""
-    muting_nothing = "-v"
-    monkeypatch.setattr(sys, "argv", ["senet", "predict", muting_nothing, *map(str, arguments)])
+def called(*arguments: object, monkeypatch: pytest.MonkeyPatch, command: str = "predict") -> int:
+    """The exit code of a command in this process."""
+    muting_nothing = ["-v"] if command == "predict" else []
+    monkeypatch.setattr(sys, "argv", ["senet", command, *muting_nothing, *map(str, arguments)])
     return run(app)
 
 
@@ -106,6 +107,33 @@ def test_nothing_of_the_users_is_overwritten(
         assert capsys.readouterr().err.startswith("error: `"), line
     assert called(*["a.jpg", "-m", "no", "-o", "x.pth", "--format", "csv"], monkeypatch=monkeypatch) == 4
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_reports_and_pictures_overwrite_nothing_of_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also before any work: neither data nor model are there."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(SHIP, "photo")
+    Image.new("RGB", (8, 8)).save("photo.png")
+    Path("truth.csv").write_text("a.jpg,1\n")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for line, code in {
+        "evaluate no -m no -o photo": 2,
+        "evaluate no -m no -o report.csv": 2,
+        "evaluate no -m no -o photo.png --format json": 2,
+        "evaluate no -m no -o truth.csv --truth truth.csv --format json": 2,
+        "evaluate no -m no --confusion photo.png": 2,
+        "evaluate no -m no --confusion new.jpg": 2,
+        "evaluate no -m no --confusion no/new.png": 7,
+        "benchmark no -o photo": 2,
+        "benchmark no -o no/new.json": 7,
+        "benchmark no -o new.pth": 2,
+    }.items():
+        command, *arguments = line.split()
+        assert called(*arguments, monkeypatch=monkeypatch, command=command) == code, line
+        assert capsys.readouterr().err.startswith("error: "), line
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_run_finds_out_what_is_written_before_it_loads_anything(

@@ -14,6 +14,7 @@ from senet_cli.images.signatures import begins_as_image, is_image
 from senet_cli.images.sources import EXTENSIONS
 from senet_cli.output.pictures import draw_curves
 from senet_cli.output.targets import check_target, find_target
+from senet_cli.tasks.train.folder import RunFolder
 
 posix = pytest.mark.skipif(os.name != "posix", reason="such names are for POSIX systems")
 
@@ -129,6 +130,21 @@ def test_what_cannot_be_written_is_known_before_any_work(tmp_path: Path) -> None
     ):
         with pytest.raises(DiskError, match=said):
             check_target(path)
+
+
+def test_a_write_protected_file_of_a_run_stays(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.save_log([])
+    log = tmp_path / "log.csv"
+    log.write_text("precious")
+    log.chmod(0o444)
+    with pytest.raises(DiskError, match="write-protected"):
+        folder.save_log([])
+    assert log.read_text() == "precious"
+    log.chmod(0o640)
+    folder.save_log([])
+    assert log.stat().st_mode & 0o777 == 0o640
+    assert log.read_text() != "precious"
 
 
 @posix
