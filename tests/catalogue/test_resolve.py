@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from senet_cli.catalogue.lookup import load_manifest
+from senet_cli.catalogue.lookup import MODEL_FILE, load_manifest
 from senet_cli.catalogue.resolve import Catalogue, ModelRef
 from senet_cli.catalogue.write import manifest_of
 from senet_cli.errors import UnknownModelError, UsageError
 from senet_cli.settings import BUNDLED_MODEL
-from senet_cli.store.model_folders import HELD_BACK_FILE, MODEL_FILE
+from senet_cli.store.model_folders import HELD_BACK_FILE
 from tests.conftest import Senet
 
 MANIFEST = load_manifest()
