@@ -74,10 +74,10 @@ def test_no_image_is_replaced_whatever_its_name(tmp_path: Path) -> None:
         check_target(tmp_path / "0")
 
 
-@pytest.mark.parametrize("ending", [*EXTENSIONS, ".heic", ".CR2"])
-def test_nothing_is_written_under_the_name_of_an_image(ending: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="ending of an image"):
-        check_target(tmp_path / f"in1{ending}")
+def test_nothing_is_written_under_the_name_of_an_image(tmp_path: Path) -> None:
+    for ending in (*EXTENSIONS, ".heic", ".CR2"):
+        with pytest.raises(UsageError, match="ending of an image"):
+            check_target(tmp_path / f"in1{ending}")
 
 
 @pytest.mark.parametrize(
