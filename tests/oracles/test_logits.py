@@ -111,10 +111,10 @@ class Built:
             assert_same(ours, logits_of(any_size(judge, theirs), self.inputs(size)), 1e-5)
 
 
-def build(network: Network, size: int, folder: Path) -> Built:
-    """The network and its judges, with statistics of images of this size."""
+def build(network: Network, folder: Path) -> Built:
+    """The network and its judges, with statistics of images of the odd size: a fifth of the time."""
     comparison = PLAN[network]
-    numbers = comparison.preprocess
+    numbers, size = comparison.preprocess, comparison.odd_size(network.spec)
     judges = {judge: judge.build() for judge in comparison.judges}
     judge, first = next(iter(judges.items()))
     images = normalised(eight_images(size), numbers.mean, numbers.std)
@@ -127,7 +127,7 @@ def build(network: Network, size: int, folder: Path) -> Built:
 def test_logits_are_the_publishers_at_an_odd_size(network: Network, tmp_path: Path) -> None:
     """By default, for the cheapest network of each part."""
     size = PLAN[network].odd_size(network.spec)
-    built = build(network, size, tmp_path)
+    built = build(network, tmp_path)
     built.compare_through_the_engine(size)
     built.compare_exactly(size)
 
@@ -140,7 +140,7 @@ def test_logits_are_the_publishers(
     """In float64 at the native and at an odd size, and at the native one in float32 through the engine."""
     comparison = PLAN[network]
     native = comparison.preprocess.crop
-    built = build(network, native, tmp_path)
+    built = build(network, tmp_path)
     built.compare_through_the_engine(native)
     built.compare_exactly(native, comparison.odd_size(network.spec))
     for judge, names in comparison.judges.items():
