@@ -1,4 +1,4 @@
-"""Makes docs/checkpoints.md from the manifest and prints what is in it and why others are not.
+"""Makes docs/checkpoints.md from the manifest, and the README's counts; prints what is there and what is not.
 
 `--check` only compares, for CI.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -17,6 +18,22 @@ from senet_cli.catalogue.traits import preprocess_in_words, sizes_in_words, stru
 from senet_cli.tasks.list_models import checkpoint_summary
 
 PAGE = PROJECT / "docs" / "checkpoints.md"
+README = PROJECT / "README.md"
+_WORDS = [
+    "no",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+]
 NOT_INCLUDED = Path(__file__).parent / "not_included.json"
 HEAD = """# Checkpoints
 
@@ -54,11 +71,27 @@ def not_included() -> dict[str, list[str]]:
     return {reason: names for reason, names in reasons.items() if reason != "_"}
 
 
+def counts(manifest: Manifest) -> tuple[int, int]:
+    """How many public checkpoints there are, and of how many publishers."""
+    public = [c for c in manifest.checkpoints.values() if not any(file.path for file in c.files)]
+    return len(public), len({checkpoint.publisher for checkpoint in public})
+
+
+def counted(readme: str, manifest: Manifest) -> str:
+    """The README with today's counts."""
+    checkpoints, publishers = counts(manifest)
+    said = _WORDS[publishers] if publishers < len(_WORDS) else str(publishers)
+    readme, found = re.subn(r"\d+(?=\s(?:published|public)\scheckpoints\b)", str(checkpoints), readme)
+    readme, named = re.subn(r"(?<=\bof\s)\w+(?=\spublishers\b)", said, readme)
+    if not found or not named:
+        sys.exit(f"{README.name} no longer says how many checkpoints there are, or of how many publishers")
+    return readme
+
+
 def account(manifest: Manifest) -> str:
     """How many there are, from how many publishers, and why others are not."""
-    public = [c for c in manifest.checkpoints.values() if not any(file.path for file in c.files)]
-    publishers = len({checkpoint.publisher for checkpoint in public})
-    lines = [f"eligible and included: {len(public)}, from {publishers} publishers"]
+    checkpoints, publishers = counts(manifest)
+    lines = [f"eligible and included: {checkpoints}, from {publishers} publishers"]
     lines += [f"excluded {len(names):3}: {reason}" for reason, names in not_included().items()]
     return "\n".join(lines)
 
@@ -111,12 +144,13 @@ def section(checkpoint: Checkpoint, manifest: Manifest) -> str:
 
 def main() -> None:
     manifest = load_manifest()
-    text = page(manifest)
     sys.stdout.write(account(manifest) + "\n")
-    if "--check" not in sys.argv:
-        PAGE.write_text(text, encoding="utf-8")
-    elif PAGE.read_text(encoding="utf-8") != text:
-        sys.exit(f"{PAGE.name} is stale: run scripts/checkpoints_page.py")
+    made = {PAGE: page(manifest), README: counted(README.read_text(encoding="utf-8"), manifest)}
+    for path, text in made.items():
+        if "--check" not in sys.argv:
+            path.write_text(text, encoding="utf-8")
+        elif path.read_text(encoding="utf-8") != text:
+            sys.exit(f"{path.name} is stale: run scripts/checkpoints_page.py")
 
 
 if __name__ == "__main__":

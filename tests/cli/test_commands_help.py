@@ -82,7 +82,7 @@ def test_an_unknown_option_is_wrong_usage(senet: Senet, command: str) -> None:
 )
 def test_names_of_models_are_completed(line: str) -> None:
     expected = [name for name in load_manifest().checkpoints if name.startswith("seresnet50.")]
-    assert len(expected) == 11
+    assert len(expected) > 1
     assert completions(f"senet {line} seresnet50.") == expected
 
 
