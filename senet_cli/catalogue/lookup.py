@@ -214,7 +214,7 @@ def _imported(paths: list[Path], base: Manifest) -> Manifest:
         name = path.parent.name
         try:
             if not path.is_file():  # reading a planted pipe would never end
-                raise ManifestError(f"`{path}` is no file")
+                raise ManifestError(f"`{path}` is not a file")
             own = parse_manifest(read_json(path), base, path.absolute().parent)
             if list(own.checkpoints) != [name]:
                 raise ManifestError(f"`{path}` must hold one checkpoint, `{name}`, the name of its folder")
@@ -270,7 +270,7 @@ def _defaults(fields: Fields, targets: set[str]) -> dict[str, str]:
     for family in child.left():
         target = child.text(family)
         if target not in targets:
-            child.fail(f"`{family[:80]}` stands for `{target[:80]}`, which is no checkpoint")
+            child.fail(f"`{family[:80]}` stands for `{target[:80]}`, which is not a checkpoint")
         defaults[parse_name(family, child)] = target
     return defaults
 

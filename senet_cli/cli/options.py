@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from senet_cli.catalogue.input_size import MAX_SIZE, InputSize, Recipe
-from senet_cli.catalogue.lookup import Manifest
+from senet_cli.catalogue.lookup import MODEL_FILE, Manifest
 from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.errors import SenetError
 from senet_cli.inference.engines.base import EngineRequest, Precision
 from senet_cli.inference.processors import processors
 from senet_cli.output.endings import ReportFormat
 from senet_cli.settings import Settings
+from senet_cli.store.model_folders import HELD_BACK_FILE, WEIGHTS_FILE
 
 if TYPE_CHECKING:
     from senet_cli.inference.runtime import ComputeOptions
@@ -135,7 +137,9 @@ JobsOption = Annotated[
 
 def named_files(model: str | None, *others: Path | None) -> list[Path]:
     """Files that a run reads: those of a model that is named by its folder, and others that options name."""
-    of_folder = Path(model).glob("model.*") if model else ()
+    names = (MODEL_FILE, WEIGHTS_FILE, HELD_BACK_FILE)
+    folder = os.path.expanduser(model) if model else None  # noqa: PTH111 - without a home folder `~` is a name
+    of_folder = [Path(folder, name) for name in names] if folder else []
     return [*of_folder, *(path for path in others if path is not None)]
 
 

@@ -40,18 +40,22 @@ class ResultRun:
         self._begun = time.monotonic()
         count = self._count if self._request.repeatable else None
         with image_progress(shown=self.bar and not self._quiet, count=count) as progress:
-            output.write(writer.begin())
+            head = writer.begin()  # with the first record: a run that ends before it leaves nothing behind
             try:
                 for record in records:
-                    output.write(writer.record(record))
+                    output.write(head + writer.record(record))
+                    head = ""
                     self._done += 1
                     self._failed += isinstance(record, ImageFailure)
                     progress(self._done)
                     if self._strict and self._failed:
                         output.complete = False
                         break
-            finally:
-                output.write(writer.end())
+            except BaseException:
+                if not head:
+                    output.write(writer.end())
+                raise
+            output.write(head + writer.end())
 
     def tell(self) -> None:
         """Notes on standard error: failures, files passed over, and with `-v` the speed."""

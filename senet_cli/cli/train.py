@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,9 +15,6 @@ from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.errors import UsageError
 from senet_cli.inference.engines.base import check_device
 from senet_cli.output.base import open_output
-
-if TYPE_CHECKING:
-    pass
 
 EPILOG = """Examples:
 
@@ -162,8 +159,8 @@ def train(
     )
     with ConsoleReporter(quiet=quiet) as reporter:
         checkpoint = run(request, settings, reporter)
-    spelled = Catalogue.load(settings).spelling_of(output)
-    note(f"try: senet predict -m {spelled} PHOTO", quiet=quiet)
     with open_output(None) as out:
         top1 = f"{checkpoint.metrics[0].top1:g}" if checkpoint.metrics else ""
         out.write(f"{output}\t{top1}\n")
+    spelled = Catalogue.load(settings).spelling_of(output)
+    note(f"try: senet predict -m {spelled} PHOTO", quiet=quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from senet_cli.inference.runtime import Runtime
 from senet_cli.settings import BUNDLED_MODEL, DEFAULT_MODEL, Settings
 from senet_cli.store.cache import Cache
 from senet_cli.store.files import digest_of
-from senet_cli.weights.formats import check_folder
 from senet_cli.weights.publishers import find_layout
 from senet_cli.weights.publishers.caffe import holds_caffemodel, with_caffe_numbers
 
@@ -129,7 +129,9 @@ class Resolver:
         """
         architecture = self.catalogue.architecture(own.architecture)
         preprocess = size.of_architecture(architecture)
-        if own.path.is_dir():
+        if os.path.isdir(own.path):  # noqa: PTH112 - False where one may not look
+            from senet_cli.weights.formats import check_folder
+
             check_folder(own.path)
         sha256 = digest_of(own.path)
         owners = self.catalogue.manifest.published_as(sha256)

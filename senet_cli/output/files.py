@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
-from senet_cli.errors import DiskError
+from senet_cli.errors import DiskError, Terminated
 from senet_cli.output.claims import claim, in_use, lock, partial_name
 from senet_cli.output.targets import ANOTHER, Target, check_target
 from senet_cli.store.files import sync_folder
@@ -31,6 +31,10 @@ _CHUNK = 2**20
 _WRITE = os.O_WRONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NOT_BESIDE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 """No file may be made in the folder; the file in question may still be one that can be written."""
+_NOT_REPLACED = frozenset(
+    {errno.EBUSY, errno.EXDEV, errno.EPERM, errno.EACCES, errno.EROFS, errno.ETXTBSY, errno.ENOENT}
+)
+"""The file cannot be replaced, but may still be one that can be written in place."""
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})
 """What file systems answer that have nothing to synchronise."""
 
@@ -108,16 +112,19 @@ def write_file(path: Path, data: bytes, inputs: Iterable[str | Path] = (), *, pi
         UsageError, DiskError: see `check_target` and `Sink.finish`.
     """
     sink = open_sink(check_target(path, inputs, picture=picture))
+    begun = False
     try:
         sink.begin()
+        begun = not isinstance(sink, _Partial)
         with open(sink.descriptor, "wb", closefd=False) as file:
             file.write(data)
             file.flush()
             _synchronise(sink.descriptor)
     except BaseException as error:
-        sink.abandon(empty=True)
+        where = sink.abandon(empty=not begun)
         if isinstance(error, OSError):
-            raise DiskError.from_os_error(error, f"writing `{path}`") from error
+            hint = f"What was written so far is in `{where}`." if where else ""
+            raise DiskError.from_os_error(error, f"writing `{path}`", hint) from error
         raise
     sink.finish()
 
@@ -235,7 +242,7 @@ class _Partial:
             self._move()
         except OSError as error:
             raise DiskError.from_os_error(error, f"writing {self.name}") from error
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Terminated):
             if self._is_ours():
                 self._tell(f"the results lie in {self.name}")
             raise
@@ -266,6 +273,9 @@ class _Partial:
             try:
                 self._path.replace(self._target.path)
             except OSError as error:
+                if error.errno not in _NOT_REPLACED:
+                    where = f"The results lie in {self.name}."
+                    raise DiskError.from_os_error(error, f"writing `{self._target.given}`", where) from error
                 self._copy(error)
             else:
                 sync_folder(self._target.path.parent)

@@ -74,7 +74,7 @@ def open_member(path: Path, origin: str) -> Iterator[tuple[str, IO[bytes]]]:
                 yield member.filename, stream
     except _BROKEN as error:
         raise CheckpointError(
-            f"`{origin}` is no zip archive that can be read: {error}", "Fetch the file again."
+            f"`{origin}` is not a zip archive that can be read: {error}", "Fetch the file again."
         ) from error
 
 

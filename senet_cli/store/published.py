@@ -33,7 +33,7 @@ def check_published(
         raise wrong_digest(f"SHA-256 {sha256}, published {file.digest}", origin, content_type, sha256)
     if isinstance(file.digest, MemberDigest):
         if not _is_zip(path):
-            raise wrong_digest("this is no zip archive", origin, content_type, sha256)
+            raise wrong_digest("this is not a zip archive", origin, content_type, sha256)
         name, sha1 = archives.sha1_of(path, origin)
         if (name, sha1) != (file.digest.member, file.digest.sha1):
             found = f"`{name[:80]}` with SHA-1 {sha1}, published {file.digest}"

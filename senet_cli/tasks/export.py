@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -105,11 +106,11 @@ def _layout(name: str) -> KeyLayout:
 
 
 def _check_target(path: Path, *, force: bool) -> None:
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - False where one may not look
         raise UsageError(f"`{path}` is a folder", "Give -o the file to write.")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):  # noqa: PTH112
         raise UsageError(f"there is no folder `{path.parent}`", "Make it, or choose another file for -o.")
-    if path.exists() and not force:
+    if os.path.exists(path) and not force:  # noqa: PTH110
         raise UsageError(f"`{path}` is there already", "Give another -o, or --force to replace it.")
     check_target(path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -129,7 +130,7 @@ def import_model(request: ImportRequest, settings: Settings, reporter: Reporter)
     chosen_labels = read_labels(request.labels, manifest) if request.labels else None
     like = request.preprocess_from
     chosen_preprocess = catalogue.resolve(like).checkpoint.preprocess if like else None
-    is_run = request.origin.is_dir()
+    is_run = os.path.isdir(request.origin)  # noqa: PTH112 - False where one may not look
     found = _from_run(request, catalogue, settings) if is_run else _from_file(request, manifest, reporter)
     classes = found.architecture.spec.classes
     activation = request.activation or found.activation
@@ -230,7 +231,7 @@ def _from_run(request: ImportRequest, catalogue: Catalogue, settings: Settings) 
 
         check_folder(run)
         raise UsageError(
-            f"the folder `{run}` holds no `{MODEL_FILE}`, so it is no finished run of `senet train`",
+            f"the folder `{run}` holds no `{MODEL_FILE}`, so it is not a finished run of `senet train`",
             "Give the file of weights.",
         )
     if request.architecture is not None:

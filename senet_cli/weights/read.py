@@ -8,6 +8,7 @@ For an entry of the manifest the caller has verified the digest before.
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import struct
 import zipfile
@@ -117,7 +118,7 @@ def read_weights(path: Path, key: str | None = None) -> Weights:
         DiskError: the file cannot be read.
         UsageError: the file holds no set `key`.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - False where one may not look
         check_folder(path)
     try:
         with path.open("rb") as file:

@@ -73,7 +73,7 @@ def check_device(request: str) -> None:
         UsageError: it does not.
     """
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", request):
-        raise UsageError(f"`{request[:80]}` is no device", "Use auto, cpu, cuda, cuda:N or mps.")
+        raise UsageError(f"`{request[:80]}` is not a device", "Use auto, cpu, cuda, cuda:N or mps.")
 
 
 def resolve_device(request: str, facts: DeviceFacts) -> str:

@@ -95,7 +95,7 @@ def evaluate(request: EvaluateRequest, settings: Settings, reporter: Reporter) -
         )
         predictor, batch_size = load_predictor(model, runtime, compute, settings, reporter)
         result = measure(images, indices, predictor, batch_size, compute.jobs, reporter)
-        if not request.data.is_dir():
+        if not os.path.isdir(request.data):  # noqa: PTH112 - False where one may not look
             result = _within(result, folder)
     return Evaluated(result, model, seen, len(images))
 

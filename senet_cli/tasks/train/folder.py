@@ -31,10 +31,13 @@ from senet_cli.nets.network import SENetwork
 from senet_cli.output.targets import refuse_protected
 from senet_cli.store.files import write_atomically
 from senet_cli.store.locks import advisory_lock
-from senet_cli.store.model_folders import HELD_BACK_FILE, ModelFolder, as_json
+from senet_cli.store.model_folders import WEIGHTS_FILE, ModelFolder, as_json
 from senet_cli.tasks.train.loop import Epoch
 
 _RECIPE, _STATE, _LOG, _CURVES = "recipe.json", "state.pt", "log.csv", "curves.png"
+_RESULTS = (_STATE, _LOG, _CURVES, WEIGHTS_FILE, MODEL_FILE)
+_FILES = (_RECIPE, HELD_BACK_FILE, *_RESULTS)
+"""What a run writes."""
 _COLUMNS = tuple(field.name for field in fields(Epoch))
 
 
@@ -67,8 +70,8 @@ class RunFolder:
 
     @property
     def used(self) -> bool:
-        """True if a run was begun here."""
-        return (self.path / _STATE).exists() or (self.path / MODEL_FILE).exists()
+        """True if a run was begun here, or files lie here that a run would replace."""
+        return any(os.path.exists(self.path / name) for name in _RESULTS)
 
     def prepare(self) -> None:
         """Make the folder.
@@ -82,6 +85,8 @@ class RunFolder:
             (self.path / ".writable").unlink()
         except OSError as error:
             raise DiskError.from_os_error(error, f"writing to `{self.path}`") from error
+        for name in _FILES:  # before hours of work, not after
+            refuse_protected(self.path / name)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import sys
 import time
@@ -104,7 +105,8 @@ def train(request: TrainRequest, settings: Settings, reporter: Reporter) -> Chec
         raise UsageError(
             f"`{request.output}` holds a run already", "Go on with it by --resume, or give another -o."
         )
-    if request.data.is_dir() and request.output.resolve().is_relative_to(request.data.resolve()):
+    data_is_folder = os.path.isdir(request.data)  # noqa: PTH112 - False where one may not look
+    if data_is_folder and request.output.resolve().is_relative_to(request.data.resolve()):
         raise UsageError(f"`{request.output}` lies inside `{request.data}`", "Give -o a folder elsewhere.")
     with unpacked(request.data) as data:
         images = Undivided.read(
