@@ -225,4 +225,4 @@ def _none_delivered(checkpoint: Checkpoint, errors: list[SenetError]) -> SenetEr
     worst = (wrong or errors)[-1]
     tried = f" from any of its {len(errors)} addresses" if len(errors) > 1 else ""
     kind = DigestError if wrong else NetworkError
-    return kind(f"`{checkpoint.name}` could not be downloaded{tried}: {worst.message}", worst.hint)
+    return kind(f"`{checkpoint.name}` could not be downloaded{tried}: {worst.message}", *worst.steps)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from senet_cli.advice import advise
 from senet_cli.catalogue.entries import CheckpointFile, MemberDigest
 from senet_cli.errors import CheckpointError, DigestError
 from senet_cli.store import archives
 
-_NOTHING_INSTALLED = (
-    "Nothing was installed. The file is damaged or was replaced; get it elsewhere and use --from FILE."
-)
+_NOTHING_INSTALLED = "Nothing was installed. The file is damaged or was replaced."
 
 
 def check_published(
@@ -33,7 +32,7 @@ def check_published(
         raise wrong_digest(f"SHA-256 {sha256}, published {file.digest}", origin, content_type, sha256)
     if isinstance(file.digest, MemberDigest):
         if not _is_zip(path):
-            raise wrong_digest("this is no zip archive", origin, content_type, sha256)
+            raise wrong_digest("this is not a zip archive", origin, content_type, sha256)
         name, sha1 = archives.sha1_of(path, origin)
         if (name, sha1) != (file.digest.member, file.digest.sha1):
             found = f"`{name[:80]}` with SHA-1 {sha1}, published {file.digest}"
@@ -58,7 +57,10 @@ def wrong_digest(found: str, origin: str, content_type: str, sha256: str) -> Dig
     """The error for bytes that are not the published ones."""
     kind = kind_of(content_type)
     return DigestError(
-        f"{origin}: these are not the published bytes{kind}: {found}", _NOTHING_INSTALLED, sha256=sha256
+        f"{origin}: these are not the published bytes{kind}: {found}",
+        _NOTHING_INSTALLED,
+        advise("bring-file"),
+        sha256=sha256,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from senet_cli.advice import advise
 from senet_cli.catalogue.entries import Architecture
 from senet_cli.catalogue.lookup import Manifest
 from senet_cli.catalogue.resolve import ModelRef
@@ -106,11 +107,11 @@ def _layout(name: str) -> KeyLayout:
 
 def _check_target(path: Path, *, force: bool) -> None:
     if path.is_dir():
-        raise UsageError(f"`{path}` is a folder", "Give -o the file to write.")
+        raise UsageError(f"`{path}` is a folder", advise("another-file"))
     if not path.parent.is_dir():
-        raise UsageError(f"there is no folder `{path.parent}`", "Make it, or choose another file for -o.")
+        raise UsageError(f"there is no folder `{path.parent}`", "Make it.", advise("another-file"))
     if path.exists() and not force:
-        raise UsageError(f"`{path}` is there already", "Give another -o, or --force to replace it.")
+        raise UsageError(f"`{path}` is there already", advise("another-file-or-force"))
     check_target(path)
 
 

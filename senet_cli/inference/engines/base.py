@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from senet_cli.advice import advise
 from senet_cli.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def check_device(request: str) -> None:
         UsageError: it does not.
     """
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", request):
-        raise UsageError(f"`{request[:80]}` is no device", "Use auto, cpu, cuda, cuda:N or mps.")
+        raise UsageError(f"`{request[:80]}` is not a device", "Use auto, cpu, cuda, cuda:N or mps.")
 
 
 def resolve_device(request: str, facts: DeviceFacts) -> str:
@@ -105,9 +106,11 @@ def resolve_engine(request: EngineRequest, device: str, *, openvino: bool) -> En
     """
     if request == "openvino":
         if device != "cpu":
-            raise UsageError(f"the engine `openvino` does not drive `{device}`", "Use --device cpu.")
+            raise UsageError(f"the engine `openvino` does not drive `{device}`", advise("use-cpu"))
         if not openvino:
-            raise DeviceError("OpenVINO is not installed", "`pip install openvino`, or use --engine torch.")
+            raise DeviceError(
+                "OpenVINO is not installed", "`pip install openvino` installs it.", advise("use-torch")
+            )
     if request == "auto":
         return "openvino" if openvino and device == "cpu" else "torch"
     return request

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from senet_cli.advice import advise
 from senet_cli.catalogue.entries import Checkpoint
 from senet_cli.catalogue.labels import LabelSet
 from senet_cli.catalogue.lookup import MODEL_FILE
@@ -92,7 +93,7 @@ class RunFolder:
         """
 
         def refuse() -> None:
-            raise UsageError(f"another process trains in `{self.path}`", "Give another -o.")
+            raise UsageError(f"another process trains in `{self.path}`", advise("another-folder"))
 
         with advisory_lock(self.path / ".lock", 0, refuse):
             for left in self.path.glob(".new-*"):
@@ -118,13 +119,14 @@ class RunFolder:
         except OSError as error:
             raise DiskError.from_os_error(error, f"reading `{path}`") from error
         except Exception as error:  # torch's reader has no error of its own
-            raise CheckpointError(f"`{path}` is not the state of a run", "Give another -o.") from error
+            raise CheckpointError(f"`{path}` is not the state of a run", advise("another-folder")) from error
         if state.asked != asked:
             names = [name for name in asked if state.asked.get(name) != asked[name]]
             was = ", ".join(f"{name} {state.asked.get(name)} (now {asked[name]})" for name in names)
             raise UsageError(
                 f"the run in `{self.path}` was begun with {was[:500]}",
-                "Resume it with the same, or give another -o.",
+                "Resume it with the same.",
+                advise("another-folder"),
             )
         return state
 
