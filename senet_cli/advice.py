@@ -53,6 +53,7 @@ Step = Literal[
     "smaller-batch",
     "smaller-batch-or-cpu",
     # output and training
+    "name-format",
     "another-file",
     "another-file-or-force",
     "another-folder",

@@ -75,6 +75,7 @@ WORDS: dict[Step, str] = {
     "use-fp32": "Use `--precision fp32`, or `--engine torch`.",
     "smaller-batch": "If that was for its memory, use a smaller `--batch-size`.",
     "smaller-batch-or-cpu": "Use a smaller `--batch-size`, or `--device cpu`.",
+    "name-format": "With `--format` a file may have any name.",
     "another-file": "Give another file with `-o`.",
     "another-file-or-force": "Give another file with `-o`, or replace it with `--force`.",
     "another-folder": "Give another folder with `-o`.",
