@@ -10,7 +10,7 @@ from senet_cli.catalogue.entries import Architecture, Checkpoint, Preprocess
 from senet_cli.errors import UsageError
 from senet_cli.specs import Spec
 
-Recipe = Literal["default", "test"]
+SizeRecipe = Literal["default", "test"]
 MAX_SIZE = 4096
 """Pixels; larger crops are no preprocessing that a manifest may hold either."""
 
@@ -26,7 +26,7 @@ class InputSize:
     """
 
     image_size: int | None = None
-    recipe: Recipe = "default"
+    recipe: SizeRecipe = "default"
 
     def check(self) -> None:
         """Find contradictions before any work is done.
