@@ -12,7 +12,7 @@ from senet_cli.advice import advise
 from senet_cli.catalogue.entries import Architecture, Checkpoint
 from senet_cli.catalogue.fields import Fields, read_json
 from senet_cli.catalogue.labels import NO_NAME, LabelSet, load_labels, numbered_labels
-from senet_cli.catalogue.lazy_mapping import Lazy, overlaid
+from senet_cli.catalogue.lazy_mapping import LazyMapping, overlaid
 from senet_cli.catalogue.parse import parse_architecture, parse_checkpoint, parse_label_set, parse_name
 from senet_cli.errors import ManifestError, SenetError, UnknownModelError
 from senet_cli.settings import BUNDLED_MODEL
@@ -120,7 +120,7 @@ class Manifest:
             return replace(checkpoint, aliases=tuple(a for a in checkpoint.aliases if a not in claimed))
 
         names = [name for name in self.checkpoints if name not in claimed]
-        known = overlaid(Lazy(names, kept), other.checkpoints)
+        known = overlaid(LazyMapping(names, kept), other.checkpoints)
         aliases = {a: name for a, name in self.aliases.items() if not {a, name} & claimed}
         families = {
             family: target
@@ -249,9 +249,11 @@ def _read_manifest(fields: Fields, base: Manifest | None, folder_of: Callable[[s
         fields.fail(f"`schema` is not {SCHEMA}, the one that this version of senet reads: update senet")
     fields.take("$schema", None)
     networks, files = fields.unread("architectures"), fields.unread("checkpoints")
-    architectures = Lazy(networks, lambda key: parse_architecture(key, networks[key]()))
+    architectures = LazyMapping(networks, lambda key: parse_architecture(key, networks[key]()))
     known = overlaid(base.architectures, architectures) if base else architectures
-    checkpoints = Lazy(files, lambda name: parse_checkpoint(name, files[name](), known, folder_of(name)))
+    checkpoints = LazyMapping(
+        files, lambda name: parse_checkpoint(name, files[name](), known, folder_of(name))
+    )
     labels = fields.unread("label_sets")
     label_sets = {name: parse_label_set(name, labels[name]()) for name in labels}
     defaults = _defaults(fields, {*checkpoints, *(base.checkpoints if base else ())})
