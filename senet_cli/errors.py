@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import ClassVar
 
+from senet_cli.advice import Advice
+
 
 class ExitCode(IntEnum):
     """What `senet` tells the shell. The README shows the same table."""
@@ -49,19 +51,25 @@ _MEANINGS = {
 
 
 class SenetError(Exception):
-    """An error with a message for people and a next step.
+    """An error with a message for people and the next steps.
 
     Args:
-        message: what happened, one sentence without a final stop.
-        hint: what to do next; empty where the message says it all.
+        message: what happened, one sentence without a final stop; it names no flags.
+        steps: what to do next: whole sentences that hold however senet is used, and advice that the command
+            line puts in words; empty sentences are dropped.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message, hint)  # both, so that it can be pickled
+    def __init__(self, message: str, *steps: str | Advice) -> None:
+        super().__init__(message, *steps)  # all, so that it can be pickled
         self.message = message
-        self.hint = hint
+        self.steps = tuple(step for step in steps if step)
+
+    @property
+    def hint(self) -> str:
+        """The next steps that need no command line, in one line; empty where there are none."""
+        return " ".join(step for step in self.steps if isinstance(step, str))
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
@@ -113,14 +121,14 @@ class DigestError(SenetError):
     """Bytes arrived, but not the published ones.
 
     Args:
-        message, hint: see `SenetError`.
+        message, steps: see `SenetError`.
         sha256: what they hash to, where they all arrived.
     """
 
     exit_code = ExitCode.DIGEST
 
-    def __init__(self, message: str, hint: str = "", *, sha256: str | None = None) -> None:
-        super().__init__(message, hint)
+    def __init__(self, message: str, *steps: str | Advice, sha256: str | None = None) -> None:
+        super().__init__(message, *steps)
         self.sha256 = sha256
 
 
@@ -130,9 +138,9 @@ class DiskError(SenetError):
     exit_code = ExitCode.DISK
 
     @classmethod
-    def from_os_error(cls, error: OSError, doing: str, hint: str = "") -> DiskError:
+    def from_os_error(cls, error: OSError, doing: str, *steps: str | Advice) -> DiskError:
         """Turn an `OSError` met while `doing` something into a message with its reason."""
-        return cls(f"{doing} failed: {error.strerror or error}", hint)
+        return cls(f"{doing} failed: {error.strerror or error}", *steps)
 
 
 class DeviceError(SenetError):

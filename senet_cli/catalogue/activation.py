@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+from senet_cli.advice import advise
 from senet_cli.errors import CheckpointError
 
 Activation = Literal["softmax", "sigmoid", "none"]
@@ -25,6 +26,5 @@ def check_activation(activation: Activation, classes: int, model: str) -> None:
     if activation == "softmax" and classes == 1:
         raise CheckpointError(
             f"`{model}` has one output, so its softmax is 1 for every image",
-            "Where its head is a logistic one, `--activation sigmoid`, with `--weights` or for `import`, "
-            "gives its probability; `--activation none` gives the output itself.",
+            advise("choose-activation"),
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from senet_cli.advice import advise
 from senet_cli.catalogue.entries import Architecture, Checkpoint, Preprocess
 from senet_cli.errors import UsageError
 from senet_cli.specs import Spec
 
-Recipe = Literal["default", "test"]
+SizeRecipe = Literal["default", "test"]
 MAX_SIZE = 4096
 """Pixels; larger crops are no preprocessing that a manifest may hold either."""
 
@@ -25,7 +26,7 @@ class InputSize:
     """
 
     image_size: int | None = None
-    recipe: Recipe = "default"
+    recipe: SizeRecipe = "default"
 
     def check(self) -> None:
         """Find contradictions before any work is done.
@@ -38,9 +39,9 @@ class InputSize:
         if self.image_size is None:
             return
         if self.recipe == "test":
-            raise UsageError("`--image-size` and `--recipe test` are two sizes", "Give one of them.")
+            raise UsageError("an image size and the test recipe are two sizes", advise("choose-one-size"))
         if not 1 <= self.image_size <= MAX_SIZE:
-            raise UsageError(f"an image size of {self.image_size}", f"Use a number from 1 to {MAX_SIZE}.")
+            raise UsageError(f"image size {self.image_size} is out of range (1 to {MAX_SIZE})")
 
     def of_checkpoint(self, checkpoint: Checkpoint) -> Preprocess:
         """The checkpoint's preprocessing at this size.
@@ -54,7 +55,7 @@ class InputSize:
         if checkpoint.test_preprocess is None:
             raise UsageError(
                 f"`{checkpoint.name}` has no test recipe: {usual.crop} is its only published size",
-                "Leave `--recipe` out, or give another size with `--image-size N`.",
+                advise("choose-size"),
             )
         return checkpoint.test_preprocess
 
@@ -65,9 +66,7 @@ class InputSize:
             UsageError: a test recipe, which nobody published for them, or the network needs larger images.
         """
         if self.recipe == "test":
-            raise UsageError(
-                "weights of your own have no published test recipe", "Use `--image-size N` instead."
-            )
+            raise UsageError("weights of your own have no published test recipe", advise("choose-size"))
         return self.of(architecture.preprocess, architecture.spec, architecture.key)
 
     def of(self, usual: Preprocess, spec: Spec, name: str) -> Preprocess:
@@ -80,12 +79,12 @@ class InputSize:
             return usual
         if self.image_size < spec.stride:
             raise UsageError(
-                f"an image size of {self.image_size} is too small for `{name}`",
-                f"Its last map has a pixel for {spec.stride} of the image: use {spec.stride} or more; "
-                f"its own size is {usual.crop}.",
+                f"image size {self.image_size} is too small for `{name}`",
+                f"The network shrinks images {spec.stride}-fold; use at least {spec.stride} pixels. "
+                f"Its usual size is {usual.crop}.",
             )
         if problem := spec.size_problem(self.image_size):
-            raise UsageError(f"`{name}`: {problem}", f"Its own size is {usual.crop}.")
+            raise UsageError(f"`{name}`: {problem}", f"Its usual size is {usual.crop}.")
         resize = round(self.image_size * usual.resize / usual.crop)
         if resize > MAX_SIZE:
             raise UsageError(

@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Lazy(Mapping[str, T]):
+class LazyMapping(Mapping[str, T]):
     """Values by name, each made at its first use.
 
     Args:
@@ -38,6 +38,6 @@ class Lazy(Mapping[str, T]):
 
 def overlaid(base: Mapping[str, T], over: Mapping[str, T]) -> Mapping[str, T]:
     """The values of both, those of `over` where both have one."""
-    return Lazy(
+    return LazyMapping(
         {**dict.fromkeys(base), **dict.fromkeys(over)}, lambda name: (over if name in over else base)[name]
     )

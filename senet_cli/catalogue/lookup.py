@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from senet_cli.advice import advise
 from senet_cli.catalogue.entries import Architecture, Checkpoint
 from senet_cli.catalogue.fields import Fields, read_json
 from senet_cli.catalogue.labels import NO_NAME, LabelSet, load_labels, numbered_labels
-from senet_cli.catalogue.lazy_mapping import Lazy, overlaid
+from senet_cli.catalogue.lazy_mapping import LazyMapping, overlaid
 from senet_cli.catalogue.parse import parse_architecture, parse_checkpoint, parse_label_set, parse_name
 from senet_cli.errors import ManifestError, SenetError, UnknownModelError
 from senet_cli.settings import BUNDLED_MODEL
@@ -56,7 +57,7 @@ class Manifest:
             raise self.damaged[wanted]
         target = self._targets().get(wanted)
         if target is None:
-            raise UnknownModelError(f"there is no model `{name}`", self._suggestion(wanted))
+            raise UnknownModelError(f"there is no model `{name}`", self._guess(wanted), advise("list-models"))
         return self.checkpoints[target]
 
     def labels(self, name: str) -> LabelSet:
@@ -87,9 +88,8 @@ class Manifest:
         if key in self.architectures:
             return self.architectures[key]
         close = difflib.get_close_matches(key.lower(), self.architectures, n=3, cutoff=0.5)
-        listed = "`senet list --architectures` shows all."
-        hint = f"Did you mean {_either(close)}? {listed}" if close else listed
-        raise UnknownModelError(f"there is no architecture `{key}`", hint)
+        guess = f"Did you mean {_either(close)}?" if close else ""
+        raise UnknownModelError(f"there is no architecture `{key}`", guess, advise("list-architectures"))
 
     def knows(self, name: str) -> bool:
         """True if this name stands for a model, one that is damaged included."""
@@ -120,7 +120,7 @@ class Manifest:
             return replace(checkpoint, aliases=tuple(a for a in checkpoint.aliases if a not in claimed))
 
         names = [name for name in self.checkpoints if name not in claimed]
-        known = overlaid(Lazy(names, kept), other.checkpoints)
+        known = overlaid(LazyMapping(names, kept), other.checkpoints)
         aliases = {a: name for a, name in self.aliases.items() if not {a, name} & claimed}
         families = {
             family: target
@@ -140,10 +140,9 @@ class Manifest:
     def _targets(self) -> dict[str, str]:
         return self.aliases | {name: name for name in self.checkpoints} | self.defaults
 
-    def _suggestion(self, wanted: str) -> str:
+    def _guess(self, wanted: str) -> str:
         close = difflib.get_close_matches(wanted, self._targets(), n=3, cutoff=0.6)
-        listed = "`senet list` shows all models."
-        return f"Did you mean {_either(close)}? {listed}" if close else listed
+        return f"Did you mean {_either(close)}?" if close else ""
 
 
 def plain_name(name: str) -> str:
@@ -219,8 +218,7 @@ def _imported(paths: list[Path], base: Manifest) -> Manifest:
             if list(own.checkpoints) != [name]:
                 raise ManifestError(f"`{path}` must hold one checkpoint, `{name}`, the name of its folder")
         except SenetError as error:
-            hint = f"Mend it, import `{name}` again with --force, or `senet import --remove {name}`."
-            damaged[name] = type(error)(error.message, hint)
+            damaged[name] = type(error)(error.message, advise("mend-import", name=name))
         else:
             checkpoints |= own.checkpoints
             aliases |= own.aliases
@@ -251,9 +249,11 @@ def _read_manifest(fields: Fields, base: Manifest | None, folder_of: Callable[[s
         fields.fail(f"`schema` is not {SCHEMA}, the one that this version of senet reads: update senet")
     fields.take("$schema", None)
     networks, files = fields.unread("architectures"), fields.unread("checkpoints")
-    architectures = Lazy(networks, lambda key: parse_architecture(key, networks[key]()))
+    architectures = LazyMapping(networks, lambda key: parse_architecture(key, networks[key]()))
     known = overlaid(base.architectures, architectures) if base else architectures
-    checkpoints = Lazy(files, lambda name: parse_checkpoint(name, files[name](), known, folder_of(name)))
+    checkpoints = LazyMapping(
+        files, lambda name: parse_checkpoint(name, files[name](), known, folder_of(name))
+    )
     labels = fields.unread("label_sets")
     label_sets = {name: parse_label_set(name, labels[name]()) for name in labels}
     defaults = _defaults(fields, {*checkpoints, *(base.checkpoints if base else ())})

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from senet_cli.advice import advise
 from senet_cli.catalogue.entries import Architecture, Checkpoint
 from senet_cli.catalogue.fields import read_json
 from senet_cli.catalogue.labels import LabelSet
@@ -117,7 +118,7 @@ class Catalogue:
             if os.path.isdir(folder):  # noqa: PTH112
                 raise UnknownModelError(
                     f"the folder `{ref.text}` holds no `{MODEL_FILE}`",
-                    "`senet train` writes one at the end of a run.",
+                    advise("finish-run"),
                 )
         checkpoint = self.manifest.checkpoint(ref.text)
         return KnownModel(checkpoint, self.manifest, self.manifest.folders.get(checkpoint.name))

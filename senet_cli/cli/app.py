@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from senet_cli.catalogue.lazy_mapping import Lazy
+from senet_cli.catalogue.lazy_mapping import LazyMapping
 
 
 class _Place(NamedTuple):
@@ -40,7 +40,7 @@ class _Commands(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        self.commands = Lazy([*_COMMANDS, "cache"], _command)  # type: ignore[assignment]
+        self.commands = LazyMapping([*_COMMANDS, "cache"], _command)  # type: ignore[assignment]
 
 
 def _command(name: str) -> Any:

@@ -40,10 +40,12 @@ def say(text: str, style: str = "") -> None:
 
 
 def complain(error: SenetError) -> None:
-    """An error and its next step."""
+    """Show an error and its next step."""
+    from senet_cli.cli.hints import hint  # only those who err wait for it
+
     say(f"error: {error.message}", style="red")
-    if error.hint:
-        say(f"hint: {error.hint}")
+    if next_step := hint(error):
+        say(f"hint: {next_step}")
 
 
 def warn(text: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from senet_cli.catalogue.input_size import MAX_SIZE, InputSize, Recipe
+from senet_cli.catalogue.input_size import MAX_SIZE, InputSize, SizeRecipe
 from senet_cli.catalogue.lookup import MODEL_FILE, Manifest
 from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.errors import SenetError
@@ -182,7 +182,8 @@ ImageSizeOption = Annotated[
     ),
 ]
 RecipeOption = Annotated[
-    Recipe, typer.Option("--recipe", help="test: the publisher's larger size for tests, where there is one.")
+    SizeRecipe,
+    typer.Option("--recipe", help="test: the publisher's larger size for tests, where there is one."),
 ]
 NamesRequired = Annotated[
     list[str], typer.Argument(metavar="NAME...", autocompletion=complete_model, show_default=False)
@@ -193,7 +194,7 @@ NamesArgument = Annotated[
 ]
 
 
-def input_size(image_size: int | None, recipe: Recipe) -> InputSize:
+def input_size(image_size: int | None, recipe: SizeRecipe) -> InputSize:
     """The size that the two options ask for."""
     size = InputSize(image_size, recipe)
     size.check()

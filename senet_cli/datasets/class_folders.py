@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from senet_cli.advice import advise
 from senet_cli.datasets.labelled import WANTED, Labelled, Remark
 from senet_cli.datasets.names import normal
 from senet_cli.errors import DiskError, UsageError
@@ -75,7 +76,7 @@ def read_classes(paths: Sequence[Path], *, empty: bool = False) -> Labelled:
         others = {1: "", 2: ", nor does 1 other"}.get(len(without), f", nor do {len(without) - 1:,} others")
         raise UsageError(
             f"the class folder `{without[0]}` holds no image{others}",
-            WANTED if not images else "Remove it, or take it as it is with --allow-empty-classes.",
+            *([WANTED] if not images else ["Remove it.", advise("allow-empty-classes")]),
         )
     remarks = tuple(Remark(f"`{path.name}`", "is a class without an image") for path in without)
     return Labelled(tuple(classes), images, remarks)

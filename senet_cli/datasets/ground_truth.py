@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from senet_cli.advice import advise
 from senet_cli.datasets.classes import WORDNET
 from senet_cli.datasets.labelled import Labelled
 from senet_cli.datasets.names import normal
@@ -48,8 +49,7 @@ def read_labelled(
                 return _by_list(folder, found)
         return read_held_back(folder, parts=parts, empty_classes=empty_classes)
     except UsageError as error:
-        hint = f"{error.hint} Or give a list of images and classes: --truth FILE.csv.".strip()
-        raise UsageError(error.message, hint) from error
+        raise UsageError(error.message, *error.steps, advise("give-truth")) from error
 
 
 # --- lists ----------------------------------------------------------------------------------------

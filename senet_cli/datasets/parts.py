@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from senet_cli.advice import advise
 from senet_cli.datasets.cifar import FOLDERS
 from senet_cli.datasets.class_folders import folders, holds_images, loose_images
 from senet_cli.datasets.labelled import WANTED, Remark
@@ -252,13 +253,14 @@ def _all_flat(found: _Folders) -> UsageError:
     what = "are names of parts" if len(names) > 1 else "is the name of a part"
     return UsageError(
         f"{listed} in `{found.folder}` {what}, not of classes, and nothing says what the images show",
-        "Put the images into class folders (train/cat, train/dog), or say with --no-parts that the folders "
-        "are classes.",
+        "Put the images into class folders (train/cat, train/dog).",
+        advise("take-folders-as-classes"),
     )
 
 
 def _unclear(part: Path, other: Path) -> UsageError:
     return UsageError(
         f"`{part}` holds folders, as a part does, but `{other.name}` beside it holds images too",
-        f"If `{part.name}` is a part, give `{part}` itself; if both are classes, say so with --no-parts.",
+        f"If `{part.name}` is a part, give `{part}` itself.",
+        advise("take-folders-as-classes"),
     )

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 
+from senet_cli.advice import advise
 from senet_cli.errors import DiskError, UsageError
 
 _UTF_8_MARK = b"\xef\xbb\xbf"
@@ -37,7 +38,7 @@ def check_list(name: str, *, null: bool) -> None:
     except OSError as error:
         raise DiskError.from_os_error(error, f"reading the list `{name}`") from error
     if stat.S_ISDIR(mode):
-        raise UsageError(f"the list `{name}` is a folder", "Name the folder itself, without --from-file.")
+        raise UsageError(f"the list `{name}` is a folder", "Name the folder itself as a source.")
 
 
 def names_in(chunks: Iterator[bytes], name: str, *, null: bool) -> Iterator[str]:
@@ -73,12 +74,12 @@ def _check_text(head: bytes, name: str, *, null: bool) -> None:
         halves = start[: len(start) // 2 * 2][::2], start[1::2]
         kind = "UTF-16" if any(set(half) == {0} for half in halves) else None
     if kind is None and not null and b"\0" in start.partition(b"\n")[0]:
-        raise UsageError(f"the list in {shown} is separated by NUL bytes", "Say so with `-0`.")
+        raise UsageError(f"the list in {shown} is separated by NUL bytes", advise("separate-by-nul"))
     if kind is None or b"\0" not in start:
         return
     raise UsageError(
         f"the list in {shown} is {kind} text, and lists are read as UTF-8",
-        f"Convert it: `iconv -f {kind} -t UTF-8`, or save it as UTF-8 (PowerShell: `-Encoding utf8`).",
+        advise("convert-list", encoding=kind),
     )
 
 

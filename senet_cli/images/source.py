@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from senet_cli.advice import Advice, advise
 from senet_cli.errors import ImageError
 
 STDIN_NAMES = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
@@ -19,6 +20,7 @@ PIPES = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
 _CHUNK = 2**16
 _MAX_PIPED = 2**30
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_FETCHED = ("http", "https", "ftp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +92,25 @@ def is_address(name: str) -> bool:
     return _ADDRESS.match(name) is not None and not os.path.lexists(name)
 
 
-def how_to_fetch(address: str) -> str:
-    """Say how an address gets to be an image: a sentence for people."""
-    scheme, _, rest = address.partition("://")
-    if scheme.lower() == "file":
-        return f"Name the file itself: {rest if rest.startswith('/') else '/' + rest}"
-    if scheme.lower() in ("http", "https", "ftp"):
-        return f"Pipe it in, as in `curl -L '{address}' | senet predict -`."
-    return "Fetch it first, and name the file or pipe it into `senet predict -`."
+def how_to_fetch(address: str) -> str | Advice:
+    """Say how an address gets to be an image."""
+    scheme = address.partition("://")[0].lower()
+    if scheme == "file":
+        return f"Name the file itself: {_path_in(address)}"
+    return advise("pipe-address", address=address) if scheme in _FETCHED else advise("pipe-fetched")
+
+
+def _path_in(address: str) -> str:
+    rest = address.partition("://")[2]
+    return rest if rest.startswith("/") else "/" + rest
 
 
 def _os_problem(name: str, error: OSError | ValueError) -> ImageError:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         if is_address(name):
-            return ImageError("missing", f"this is an address, and only files are read. {how_to_fetch(name)}")
+            local = name.lower().startswith("file:")
+            instead = f"name the file itself, {_path_in(name)}" if local else "fetch it first, or pipe it in"
+            return ImageError("missing", f"this is an address, and only files are read: {instead}")
         return ImageError("missing", "no such file")
     return ImageError("unreadable", str(getattr(error, "strerror", "") or error))
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from senet_cli.advice import advise
 from senet_cli.errors import DiskError, ImageError, UsageError
 from senet_cli.images.ends import holds_another
 from senet_cli.images.kinds import EXTENSIONS, Skipped, is_apple_double, is_image_name
@@ -58,19 +59,14 @@ class SourceRequest:
             DiskError: the list cannot be read.
         """
         if not self.arguments and self.list_file is None:
-            raise UsageError(
-                "there is nothing to classify", "Name a file, a folder, `-` or `--from-file LIST`."
-            )
+            raise UsageError("there is nothing to classify", advise("name-sources"))
         if self.null and self.list_file is None:
-            raise UsageError("`-0` says how a list is separated", "Give the list with `--from-file`.")
+            raise UsageError("a separator is given, but no list", advise("give-list"))
         readers = sum(name in STDIN_NAMES for name in (*self.arguments, self.list_file))
         if readers > 1:
             raise UsageError("standard input can be read only once", "Give `-` once.")
         if readers and os.isatty(self.stdin):
-            raise UsageError(
-                "standard input is the terminal",
-                "Pipe something in, as in `cat bird.jpg | senet predict -`.",
-            )
+            raise UsageError("standard input is the terminal", advise("pipe-in"))
         for address in filter(is_address, self.arguments):
             raise UsageError(f"`{address}` is an address, and only files are read", how_to_fetch(address))
         if self.list_file not in (None, STDIN):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from senet_cli.catalogue.entries import Preprocess
-from senet_cli.catalogue.input_size import InputSize, Recipe
+from senet_cli.catalogue.input_size import InputSize, SizeRecipe
 from senet_cli.catalogue.labels import LabelSet
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.errors import ImageError, UsageError
@@ -78,7 +78,7 @@ class Classifier:
         manifest: str | os.PathLike[str] | None = None,
         offline: bool | None = None,
         image_size: int | None = None,
-        recipe: Recipe = "default",
+        recipe: SizeRecipe = "default",
     ) -> None:
         size = InputSize(image_size, recipe)
         size.check()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from senet_cli.advice import advise
 from senet_cli.catalogue.activation import Activation
 from senet_cli.catalogue.entries import Architecture, Metric, Preprocess
 from senet_cli.catalogue.labels import LabelSet
@@ -99,7 +100,7 @@ def load_with_choice(model: RunnableModel) -> tuple[SENetwork, Taken | None]:
 
     start, spec = model.start, model.architecture.spec
     if isinstance(start, FromConversion):
-        raise DiskError(f"the file of `{model.name}` is gone", f"`senet download {model.name}` gets it.")
+        raise DiskError(f"the file of `{model.name}` is gone", advise("fetch", name=model.name))
     if start.layout is None:
         return load_own(start.path, spec, start.weights_key)
     return load_network(start.path, spec, find_layout(start.layout)), None

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from senet_cli.advice import advise
 from senet_cli.catalogue.activation import Activation
 from senet_cli.catalogue.entries import Preprocess
 from senet_cli.catalogue.input_size import USUAL_SIZE, InputSize
@@ -140,7 +141,7 @@ class Resolver:
             raise CheckpointError(
                 f"`{own.path}` is `{owner.name}`, by its SHA-256: "
                 f"a `{owner.architecture.key}`, not a `{own.architecture}`",
-                f"`senet download {owner.name} --from {own.path}`, then `-m {owner.name}`.",
+                advise("install-as", name=owner.name, path=own.path),
             )
         return RunnableModel(
             name=own.path.name,

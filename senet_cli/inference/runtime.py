@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from senet_cli.advice import advise
 from senet_cli.errors import DeviceError
 from senet_cli.inference.engines import openvino
 from senet_cli.inference.engines.base import (
@@ -81,7 +82,7 @@ def resolve_runtime(
         if engine == "openvino":
             raise DeviceError(
                 f"this processor does not calculate in {precision}",
-                "Use --precision fp32, or --engine torch.",
+                advise("use-fp32"),
             )
         name = "torch"
     return Runtime(name, resolved, precision, processors(), latency)

@@ -17,6 +17,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from senet_cli.advice import advise
 from senet_cli.errors import DiskError
 from senet_cli.output.targets import Target
 
@@ -80,9 +81,7 @@ def belongs_to(path: Path | None) -> Callable[[str], bool]:
 
 def in_use(target: Target) -> DiskError:
     """The error for a target that another run writes."""
-    return DiskError(
-        f"another run writes `{target.given}`", "Wait for its end, or choose another file for -o."
-    )
+    return DiskError(f"another run writes `{target.given}`", "Wait for its end.", advise("another-file"))
 
 
 def lock(descriptor: int) -> bool:

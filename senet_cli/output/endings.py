@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from senet_cli.advice import advise
 from senet_cli.errors import UsageError
 
 Format = Literal["table", "tsv", "csv", "json", "jsonl"]
@@ -61,6 +62,7 @@ def _by_ending(path: Path, formats: dict[str, _Name]) -> _Name:
         known = ", ".join(ending for ending in formats if ending)
         raise UsageError(
             f"`{path}`: `{name.suffix}` is not the ending of a format that is written",
-            f"Endings: {known}, each also with {' or '.join(_COMPRESSIONS)}; --format takes any name.",
+            f"Endings: {known}, each also with {' or '.join(_COMPRESSIONS)}.",
+            advise("name-format"),
         )
     return found

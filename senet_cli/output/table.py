@@ -53,7 +53,7 @@ class TableWriter:
         if isinstance(record, ImageFailure):
             self._console.print(Text(f"  {record.kind}: {printable(record.message)}", style="red"))
         elif not record.predictions:
-            self._console.print(Text("  nothing above --min-score", style="dim"))
+            self._console.print(Text("  no score is high enough", style="dim"))
         else:
             self._console.print(self._scores(record.predictions, probabilities=record.probabilities))
         text = self._buffer.getvalue()

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from senet_cli.advice import advise
 from senet_cli.errors import DiskError, UsageError
 from senet_cli.images.kinds import EXTENSIONS, HEIF_EXTENSIONS, RAW_EXTENSIONS
 from senet_cli.images.signatures import is_image
 
-ANOTHER = "Choose another file for -o."
+ANOTHER = advise("another-file")
 _DRAWN = b"Software\0Matplotlib"
 """What the library that draws for us writes near the beginning of a PNG."""
 _MAX_LINKS = 40

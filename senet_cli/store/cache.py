@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from senet_cli.advice import advise
 from senet_cli.catalogue.entries import SUFFIXES, Checkpoint, CheckpointFile, EntryName, MemberDigest
 from senet_cli.errors import CheckpointError, DigestError, DiskError
 from senet_cli.events import Reporter, WaitingForProcess
@@ -224,7 +225,7 @@ class Cache:
             raise DiskError.from_os_error(error, f"putting aside the damaged `{path}`") from error
         return DigestError(
             f"the cached file of `{name}` has changed since it was verified; it was put aside as `{aside}`",
-            f"`senet download {name}` fetches it again.",
+            advise("fetch", name=name),
         )
 
     # --- writing ---

@@ -22,7 +22,7 @@ from senet_cli.events import (
     Reporter,
 )
 from senet_cli.store.cache import Cache, Installed
-from senet_cli.store.partial import Origin, Partial, claimed
+from senet_cli.store.partial import FetchedFrom, Partial, claimed
 from senet_cli.store.published import check_published, kind_of
 from senet_cli.store.retry import wait_before_retry
 from senet_cli.store.transfer import (
@@ -159,7 +159,7 @@ class Fetcher:
                 partial.restart()
             if not file.size:
                 check_space(self.cache.partials, (size or partial.size) - partial.size)
-            partial.set_origin(Origin(url, incoming.validator))
+            partial.set_origin(FetchedFrom(url, incoming.validator))
             partial.whole = not partial.size
             self.reporter.report(DownloadStarted(checkpoint.name, short(url), size, partial.size))
             for chunk in incoming.chunks:
@@ -225,4 +225,4 @@ def _none_delivered(checkpoint: Checkpoint, errors: list[SenetError]) -> SenetEr
     worst = (wrong or errors)[-1]
     tried = f" from any of its {len(errors)} addresses" if len(errors) > 1 else ""
     kind = DigestError if wrong else NetworkError
-    return kind(f"`{checkpoint.name}` could not be downloaded{tried}: {worst.message}", worst.hint)
+    return kind(f"`{checkpoint.name}` could not be downloaded{tried}: {worst.message}", *worst.steps)

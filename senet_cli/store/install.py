@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from senet_cli.advice import advise
 from senet_cli.catalogue.entries import Checkpoint, CheckpointFile
 from senet_cli.catalogue.lookup import Manifest
 from senet_cli.errors import CheckpointError, DigestError, DiskError, NetworkError
@@ -114,9 +115,8 @@ def _with_owner(error: DigestError, checkpoint: Checkpoint, path: Path, manifest
     if not owners:
         return error
     names = " and ".join(f"`{owner.name}`" for owner in owners)
-    hint = f"`senet download {owners[0].name} --from {path}`."
     message = f"`{path}` is {names}, by its SHA-256, not `{checkpoint.name}`"
-    return DigestError(message, hint, sha256=sha256)
+    return DigestError(message, advise("install-as", name=owners[0].name, path=path), sha256=sha256)
 
 
 def carried(checkpoint: Checkpoint, origin: Path) -> Iterator[tuple[CheckpointFile, Path]]:

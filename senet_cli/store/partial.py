@@ -32,7 +32,7 @@ _living_tokens: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class FetchedFrom:
     """Where the bytes of a partial file come from.
 
     Args:
@@ -60,7 +60,7 @@ class Partial:
     def __init__(self, file: BinaryIO, path: Path) -> None:
         self._file = file
         self.path = path
-        self.origin: Origin | None = _read_origin(path)
+        self.origin: FetchedFrom | None = _read_origin(path)
         self._hash = hashlib.sha256()
         self.size = 0
         file.seek(0)
@@ -101,7 +101,7 @@ class Partial:
         self.whole = True
         self.set_origin(None)
 
-    def set_origin(self, origin: Origin | None) -> None:
+    def set_origin(self, origin: FetchedFrom | None) -> None:
         """Remember where the bytes come from, for a later process."""
         if origin == self.origin:
             return
@@ -254,13 +254,13 @@ def _note(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
-def _read_origin(path: Path) -> Origin | None:
+def _read_origin(path: Path) -> FetchedFrom | None:
     note = _note(path)
     try:
         if not note.is_file():  # reading a planted pipe would never end
             return None
         data = json.loads(note.read_bytes())
         validator = data["validator"]
-        return Origin(str(data["url"]), None if validator is None else str(validator))
+        return FetchedFrom(str(data["url"]), None if validator is None else str(validator))
     except (OSError, ValueError, KeyError, TypeError):
         return None

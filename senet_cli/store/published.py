@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from senet_cli.advice import advise
 from senet_cli.catalogue.entries import CheckpointFile, MemberDigest
 from senet_cli.errors import CheckpointError, DigestError
 from senet_cli.store import archives
 
-_NOTHING_INSTALLED = (
-    "Nothing was installed. The file is damaged or was replaced; get it elsewhere and use --from FILE."
-)
+_NOTHING_INSTALLED = "Nothing was installed. The file is damaged or was replaced."
 
 
 def check_published(
@@ -58,7 +57,10 @@ def wrong_digest(found: str, origin: str, content_type: str, sha256: str) -> Dig
     """The error for bytes that are not the published ones."""
     kind = kind_of(content_type)
     return DigestError(
-        f"{origin}: these are not the published bytes{kind}: {found}", _NOTHING_INSTALLED, sha256=sha256
+        f"{origin}: these are not the published bytes{kind}: {found}",
+        _NOTHING_INSTALLED,
+        advise("bring-file"),
+        sha256=sha256,
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urljoin, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
+from senet_cli.advice import Advice, advise
 from senet_cli.errors import NetworkError
 from senet_cli.store.files import chunks_of
 from senet_cli.store.retry import parse_retry_after
@@ -42,9 +43,13 @@ class TransferError(NetworkError):
     """
 
     def __init__(
-        self, message: str, hint: str = "", *, tries: int = LASTING, retry_after: float | None = None
+        self,
+        message: str,
+        *steps: str | Advice,
+        tries: int = LASTING,
+        retry_after: float | None = None,
     ) -> None:
-        super().__init__(message, hint)
+        super().__init__(message, *steps)
         self.tries = tries
         self.retry_after = retry_after
 
@@ -114,8 +119,8 @@ class Transport(Protocol):
 def offline_error(name: str) -> NetworkError:
     """The error for a checkpoint that only the network has."""
     return NetworkError(
-        f"`{name}` is not in the cache, and the network may not be used (--offline or SENET_OFFLINE)",
-        f"Download it without --offline, or bring its file: `senet download {name} --from FILE`.",
+        f"`{name}` is not in the cache, and the network may not be used: senet is offline",
+        advise("go-online", name=name),
     )
 
 

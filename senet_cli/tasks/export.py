@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from senet_cli.advice import advise
 from senet_cli.catalogue.entries import Architecture
 from senet_cli.catalogue.lookup import Manifest
 from senet_cli.catalogue.resolve import ModelRef
@@ -107,11 +108,11 @@ def _layout(name: str) -> KeyLayout:
 
 def _check_target(path: Path, *, force: bool) -> None:
     if os.path.isdir(path):  # noqa: PTH112 - False where one may not look
-        raise UsageError(f"`{path}` is a folder", "Give -o the file to write.")
+        raise UsageError(f"`{path}` is a folder", advise("another-file"))
     if not os.path.isdir(path.parent):  # noqa: PTH112
-        raise UsageError(f"there is no folder `{path.parent}`", "Make it, or choose another file for -o.")
+        raise UsageError(f"there is no folder `{path.parent}`", "Make it.", advise("another-file"))
     if os.path.exists(path) and not force:  # noqa: PTH110
-        raise UsageError(f"`{path}` is there already", "Give another -o, or --force to replace it.")
+        raise UsageError(f"`{path}` is there already", advise("another-file-or-force"))
     check_target(path)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from senet_cli.advice import advise
 from senet_cli.catalogue.activation import Activation, check_activation
 from senet_cli.catalogue.entries import (
     Architecture,
@@ -168,7 +169,8 @@ def remove_model(name: str, settings: Settings, reporter: Reporter) -> int:
     if not is_name(name) or not models.holds(name):
         raise UsageError(
             f"no model `{name}` was imported",
-            f"Imported models lie in `{models.root}`; `senet list` shows them.",
+            f"Imported models lie in `{models.root}`.",
+            advise("list-models"),
         )
     manifest = load_manifest(None, settings.models)
     freed = 0
@@ -188,7 +190,7 @@ def _check_name(request: ImportRequest, manifest: Manifest) -> None:
             f"`{request.name[:80]}` cannot be a model's name", "Use a-z, 0-9, `_`, `-` and at most one `.`."
         )
     if is_packaged(request.name):
-        raise UsageError(f"`{request.name}` is the name of a label set", "Give another --name.")
+        raise UsageError(f"`{request.name}` is the name of a label set", advise("another-name"))
     if not request.force and manifest.knows(request.name):
         raise _taken(request.name)
 
@@ -196,7 +198,7 @@ def _check_name(request: ImportRequest, manifest: Manifest) -> None:
 def _taken(name: str) -> UsageError:
     return UsageError(
         f"there is a model `{name}` already",
-        "Give another --name, or --force to have yours under this name; `senet info` shows what it is.",
+        advise("another-name-or-force", name=name),
     )
 
 
@@ -231,13 +233,13 @@ def _from_run(request: ImportRequest, catalogue: Catalogue, settings: Settings) 
 
         check_folder(run)
         raise UsageError(
-            f"the folder `{run}` holds no `{MODEL_FILE}`, so it is not a finished run of `senet train`",
+            f"the folder `{run}` holds no `{MODEL_FILE}`, so it is not a finished training run",
             "Give the file of weights.",
         )
     if request.architecture is not None:
-        raise UsageError("the run says which architecture it is", "Leave --arch out.")
+        raise UsageError("the run says which architecture it is", advise("leave-architecture-out"))
     if request.weights_key is not None:
-        raise UsageError("a run holds one set of weights", "Leave --weights-key out.")
+        raise UsageError("a run holds one set of weights", advise("leave-weights-key-out"))
     model = catalogue.resolve(ModelRef.to_folder(run))
     checkpoint = model.checkpoint
     installed = Cache.from_settings(settings).find(checkpoint)
@@ -331,7 +333,7 @@ def _refuse_published(path: Path, sha256: str, manifest: Manifest) -> None:
         names = " and ".join(f"`{owner.name}`" for owner in owners)
         raise UsageError(
             f"`{path}` is {names}, by its SHA-256; senet knows it with its preprocessing and labels",
-            f"`senet download {owners[0].name} --from {path}`, then `-m {owners[0].name}`.",
+            advise("install-as", name=owners[0].name, path=path),
         )
 
 
@@ -355,8 +357,7 @@ def _only(fits: tuple[Fit, ...], manifest: Manifest, path: Path) -> Fit:
     raise UsageError(
         f"`{path}` fits {len(fits)} architectures; their tensors are the same, their predictions are not:\n"
         + "\n".join(lines),
-        "Say with --arch KEY which one it was trained as: the file does not tell, and the wrong one scores "
-        "worse without an error.",
+        advise("say-architecture"),
     )
 
 

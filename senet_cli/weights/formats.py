@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from senet_cli.advice import Advice, advise
 from senet_cli.errors import CheckpointError
 from senet_cli.weights.pickles import TORCH_MAGIC, names_in, protocol_of
 from senet_cli.weights.publishers.caffe import is_caffemodel
@@ -31,15 +32,15 @@ class Foreign:
 
     Args:
         what: what it is, to follow "it is".
-        hint: what to do.
+        step: what to do.
     """
 
     what: str
-    hint: str
+    step: str | Advice
 
     def refusal(self, path: Path) -> CheckpointError:
         """Make the error for the file or folder at `path`."""
-        return CheckpointError(f"`{path}` is not a checkpoint that senet reads: it is {self.what}", self.hint)
+        return CheckpointError(f"`{path}` is not a checkpoint that senet reads: it is {self.what}", self.step)
 
 
 def foreign_file(path: Path, head: bytes) -> Foreign | None:
@@ -229,7 +230,7 @@ _FOLDERS: tuple[tuple[Callable[[Path], bool], Foreign], ...] = (
         lambda folder: (folder / ".metadata").is_file() and any(folder.glob("*.distcp")),
         Foreign(
             "a distributed checkpoint of PyTorch",
-            "Join it with `python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER FILE`.",
+            advise("join-checkpoint"),
         ),
     ),
     (

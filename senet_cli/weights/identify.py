@@ -12,6 +12,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from senet_cli.advice import advise
 from senet_cli.catalogue.entries import Architecture
 from senet_cli.errors import CheckpointError
 from senet_cli.weights.publishers import LAYOUTS, KeyLayout
@@ -103,7 +104,8 @@ def _nothing_fits(
     except CheckpointError as misfit:
         return CheckpointError(
             f"{misfit.message}. Of the {len(architectures)} architectures `{nearest.key}` is the nearest",
-            "`senet list --architectures` shows all. Is the network changed, or of another kind?",
+            "Is the network changed, or of another kind?",
+            advise("list-architectures"),
         )
     raise AssertionError("an architecture fits whose parameters are another number")
 

@@ -19,6 +19,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
+from senet_cli.advice import advise
 from senet_cli.errors import CheckpointError, DiskError
 from senet_cli.nets.network import SENetwork, network_from_state
 from senet_cli.specs import Spec
@@ -222,7 +223,7 @@ def recognise_layout(tensors: dict[str, Tensor], spec: Spec, path: Path) -> KeyL
     if explained(best) < len(ours) // 4:
         raise CheckpointError(
             f"`{path}` names its tensors in no layout that is known ({', '.join(LAYOUTS)}): {some(tensors)}",
-            "Is it the right --arch? `senet list --architectures` shows the keys.",
+            advise("check-architecture"),
         )
     return best
 
@@ -323,7 +324,7 @@ def _misfit(
     ]
     return CheckpointError(
         f"`{path}` does not fit the architecture; tensors " + "; ".join(problems),
-        "Is it the right --arch? `senet list --architectures` shows the keys.",
+        advise("check-architecture"),
     )
 
 

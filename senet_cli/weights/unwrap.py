@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from senet_cli.advice import advise
 from senet_cli.errors import CheckpointError, UsageError
 from senet_cli.weights.publishers import LAYOUTS
 from senet_cli.weights.taken import WHOLE, Taken
@@ -82,10 +83,9 @@ def weights_in(data: Any, path: Path, key: str | None = None) -> Weights:
     ranked = sorted(sets, key=lambda name: _rank(name, data))
     chosen = sets[_only(ranked, path) if key is None else _find(key, ranked, path)]
     if isinstance(chosen, CheckpointError):
-        sound = [f"--weights-key {name}" for name in ranked if isinstance(sets[name], Weights)]
-        raise CheckpointError(
-            chosen.message, f"Another set can be taken with {sound[0]}." if sound else chosen.hint
-        )
+        sound = next((name for name in ranked if isinstance(sets[name], Weights)), None)
+        steps = chosen.steps if sound is None else (advise("take-other-weights", key=sound),)
+        raise CheckpointError(chosen.message, *steps)
     alike = tuple(name for name in ranked if _alike(sets[name], chosen))
     return replace(chosen, taken=replace(chosen.taken, sets=alike))
 
@@ -243,7 +243,7 @@ def _only(ranked: list[str], path: Path) -> str:
         names = ", ".join(f"`{name}`" for name in ranked)
         raise CheckpointError(
             f"`{path}` holds {len(ranked)} sets of weights, and nothing tells which one counts: {names}",
-            f"Say which with --weights-key, such as --weights-key {ranked[0]}.",
+            advise("say-weights-key", key=ranked[0]),
         )
     return first
 

@@ -7,6 +7,7 @@ import io
 import torch
 from torch import Tensor
 
+from senet_cli.advice import advise
 from senet_cli.errors import UsageError
 from senet_cli.nets.network import SENetwork
 from senet_cli.weights.publishers import KeyLayout, style_of
@@ -52,6 +53,6 @@ def published_tensors(network: SENetwork, layout: KeyLayout, style: Style) -> di
         except KeyError as error:
             raise UsageError(
                 f"the layout `{layout.name}` has no name for `{key.rpartition('.')[0]}` of this network",
-                "`--layout senet` can hold any network.",
+                advise("write-any-layout"),
             ) from error
     return tensors

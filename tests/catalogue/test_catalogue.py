@@ -13,6 +13,7 @@ import pytest
 from senet_cli.catalogue.entries import Checkpoint, CheckpointFile, MemberDigest
 from senet_cli.catalogue.labels import load_labels
 from senet_cli.catalogue.lookup import load_manifest
+from senet_cli.cli.hints import hint
 from senet_cli.errors import ModelError, UnknownModelError
 from senet_cli.settings import BUNDLED_MODEL
 from senet_cli.specs import AverageStemPool, PoollessStem, StemPool
@@ -120,16 +121,16 @@ def test_a_name_that_is_almost_right_gets_a_suggestion(typed: str, meant: str) -
     with pytest.raises(UnknownModelError) as caught:
         MANIFEST.checkpoint(typed)
     assert typed in caught.value.message
-    assert f"`{meant}`" in caught.value.hint
-    assert "senet list" in caught.value.hint
+    assert f"`{meant}`" in hint(caught.value)
+    assert "senet list" in hint(caught.value)
 
 
 @pytest.mark.parametrize("typed", ["", "vgg", "資料", "x" * 1000])
 def test_a_name_like_no_other_is_told_where_the_list_is(typed: str) -> None:
     with pytest.raises(UnknownModelError) as caught:
         MANIFEST.checkpoint(typed)
-    assert "Did you mean" not in caught.value.hint
-    assert "senet list" in caught.value.hint
+    assert "Did you mean" not in hint(caught.value)
+    assert "senet list" in hint(caught.value)
 
 
 def test_architecture_keys_are_found_and_suggested() -> None:
@@ -137,8 +138,8 @@ def test_architecture_keys_are_found_and_suggested() -> None:
         assert MANIFEST.architecture(key) is architecture
     with pytest.raises(UnknownModelError) as caught:
         MANIFEST.architecture("seresnet50_caffe")
-    assert "`seresnet50-caffe`" in caught.value.hint
-    assert "--architectures" in caught.value.hint
+    assert "`seresnet50-caffe`" in hint(caught.value)
+    assert "--architectures" in hint(caught.value)
 
 
 # --- what there is ------------------------------------------------------------------------------

@@ -54,9 +54,9 @@ def test_resize_and_crop(name: str, size: InputSize, resize: int, crop: int) -> 
     ("size", "reason"),
     [
         (InputSize(288, "test"), "two sizes"),
-        (InputSize(0), "size of 0"),
-        (InputSize(-3), "size of -3"),
-        (InputSize(5000), "size of 5000"),
+        (InputSize(0), "image size 0 is out of range"),
+        (InputSize(-3), "image size -3 is out of range"),
+        (InputSize(5000), "image size 5000 is out of range"),
         (InputSize(recipe="huge"), "no recipe `huge`"),  # type: ignore[arg-type]
     ],
 )
@@ -68,7 +68,7 @@ def test_what_contradicts_itself_is_refused(size: InputSize, reason: str) -> Non
 def test_too_small_for_the_network() -> None:
     with pytest.raises(UsageError, match="too small") as caught:
         InputSize(31).of_checkpoint(TESTED)
-    assert "32 or more" in caught.value.hint
+    assert "at least 32 pixels" in caught.value.hint
 
 
 def test_the_test_recipe_only_where_one_is_published() -> None:

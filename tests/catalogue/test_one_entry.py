@@ -12,7 +12,7 @@ import pytest
 from senet_cli.catalogue import lookup
 from senet_cli.catalogue.entries import EntryName
 from senet_cli.catalogue.fields import read_json
-from senet_cli.catalogue.lazy_mapping import Lazy, overlaid
+from senet_cli.catalogue.lazy_mapping import LazyMapping, overlaid
 from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.catalogue.write import manifest_of
 from senet_cli.errors import ManifestError, UnknownModelError
@@ -85,7 +85,7 @@ def test_a_value_is_made_once_and_not_before() -> None:
         made.append(name)
         return [name]
 
-    values = Lazy("ab", make)
+    values = LazyMapping("ab", make)
     assert list(values) == ["a", "b"]
     assert len(values) == 2
     assert "a" in values
@@ -101,7 +101,7 @@ def test_what_is_wrong_comes_out_each_time_it_is_asked_for() -> None:
     def make(name: str) -> str:
         raise ManifestError(f"{name} is wrong")
 
-    values = Lazy(["a"], make)
+    values = LazyMapping(["a"], make)
     for _ in range(2):
         with pytest.raises(ManifestError, match="a is wrong"):
             values["a"]

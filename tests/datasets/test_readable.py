@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from senet_cli.cli.hints import hint
 from senet_cli.datasets.readable import unreadable_classes
 from senet_cli.datasets.splits import read_held_back, read_splits
 from senet_cli.datasets.training_record import TrainingRecord
@@ -40,7 +41,7 @@ def test_a_class_without_an_image_is_refused_unless_asked_for(tmp_path: Path) ->
     for read in (read_splits, read_held_back):
         with pytest.raises(UsageError, match="neither` holds no image, nor does 1 other") as caught:
             read(tmp_path)
-        assert "--allow-empty-classes" in caught.value.hint
+        assert "--allow-empty-classes" in hint(caught.value)
         read(tmp_path, empty_classes=True)
 
 
@@ -65,7 +66,7 @@ def test_a_class_that_cannot_be_read_is_not_trained_unless_asked_for(tmp_path: P
     heard = Heard()
     with pytest.raises(UsageError, match="no image to train on of `bad` can be read") as caught:
         undivided(tmp_path).divide(0, 1, NOTHING, heard)
-    assert "--allow-empty-classes" in caught.value.hint
+    assert "--allow-empty-classes" in hint(caught.value)
     undivided(tmp_path, empty=True).divide(0, 1, NOTHING, heard)
     assert heard.events == [ClassesUnreadable(("bad",), held_back=False)]
 

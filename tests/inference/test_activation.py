@@ -19,6 +19,7 @@ from senet_cli.catalogue.labels import numbered_labels
 from senet_cli.catalogue.lookup import load_manifest, parse_manifest
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.catalogue.write import checkpoint_dict, manifest_of
+from senet_cli.cli.hints import hint
 from senet_cli.errors import CheckpointError, ExitCode, ManifestError
 from senet_cli.inference.classifier import Classifier
 from senet_cli.inference.pipeline import RunOptions
@@ -97,7 +98,7 @@ def test_one_output_needs_another_than_softmax(engine: Any, tmp_path: Path) -> N
     with pytest.raises(CheckpointError, match="has one output, so its softmax is 1") as caught:
         load("softmax")
     assert caught.value.exit_code == ExitCode.MODEL == 4
-    assert "--activation sigmoid" in caught.value.hint
+    assert "--activation sigmoid" in hint(caught.value)
     sigmoid, none = (scores_of(load(activation)) for activation in ("sigmoid", "none"))
     assert len(sigmoid) == len(none) == 1
     assert sigmoid[0] == pytest.approx(float(torch.sigmoid(torch.tensor(none[0]).double())))

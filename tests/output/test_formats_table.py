@@ -34,7 +34,7 @@ def test_a_table_tells_failures_and_empty_answers() -> None:
     assert "broken.jpg" in text
     assert "decode: damaged image: truncated" in text
     assert "dark.jpg" in text
-    assert "nothing above --min-score" in text
+    assert "no score is high enough" in text
 
 
 def test_a_table_without_block_characters_is_ascii() -> None:

@@ -104,7 +104,7 @@ put folder/new > words; echo $?'
 cat below mounted folder/in; ls
 """)
     assert done.stdout == "0\nnew\n0\n7\nnew\nolder\nolder\nbelow\nfolder\nmounted\nwords\n"
-    in_place, error, _ = done.stderr.splitlines()
+    in_place, error = done.stderr.splitlines()
     assert (
         in_place == "no file can be made beside `folder/in` (Read-only file system): it is written in place"
     )

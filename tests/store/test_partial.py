@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from senet_cli.store import partial
-from senet_cli.store.partial import Origin, claimed
+from senet_cli.store.partial import FetchedFrom, claimed
 from tests.store.worlds import NOBODYS_PID, SHA256, contents, leave_behind, sha256
 
-ORIGIN = Origin("https://nowhere.invalid/a.pth", '"one"')
+ORIGIN = FetchedFrom("https://nowhere.invalid/a.pth", '"one"')
 OTHER_KEY = "0" * 64
 
 
@@ -225,7 +225,7 @@ def test_the_largest_is_adopted_and_the_others_are_removed(folder: Path) -> None
         leave_behind(folder.parent, bytes(count), url=f"https://nowhere.invalid/{count}")
     with claimed(folder, SHA256, locked=True) as mine:
         assert mine.size == 30
-        assert mine.origin == Origin("https://nowhere.invalid/30", None)
+        assert mine.origin == FetchedFrom("https://nowhere.invalid/30", None)
         assert len(contents(folder)) == 2
     assert len(contents(folder)) == 2
 

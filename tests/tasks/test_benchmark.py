@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from senet_cli.advice import advise
 from senet_cli.cli.benchmark import _table
 from senet_cli.errors import DeviceError, UsageError
 from senet_cli.settings import BUNDLED_MODEL, Settings
@@ -179,7 +180,7 @@ def _number(number: int) -> tuple[int, int]:
 
 
 def _refuse() -> None:
-    raise UsageError("it is so", "Do that.")
+    raise UsageError("it is so", "Do that.", advise("use-cpu"))
 
 
 def _die() -> None:
@@ -192,10 +193,10 @@ def test_each_call_has_a_process_of_its_own() -> None:
     assert len({os.getpid(), *(process for _, process in results)}) == 3
 
 
-def test_errors_come_back_with_their_hint() -> None:
+def test_errors_come_back_with_their_next_steps() -> None:
     with pytest.raises(UsageError, match="it is so") as caught:
         in_new_process(_refuse)
-    assert caught.value.hint == "Do that."
+    assert caught.value.steps == ("Do that.", advise("use-cpu"))
 
 
 def test_a_killed_process_is_told() -> None:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from senet_cli.catalogue.labels import LabelSet, load_labels, numbered_labels
+from senet_cli.cli.hints import hint
 from senet_cli.datasets.classes import match_classes
 from senet_cli.datasets.ground_truth import read_labelled
 from senet_cli.errors import UsageError
@@ -211,7 +212,7 @@ def test_photos_without_any_truth(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     with pytest.raises(UsageError) as caught:
         read_labelled(tmp_path, None)
-    assert "--truth" in caught.value.hint
+    assert "--truth" in hint(caught.value)
 
 
 # --- the command ----------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ import pytest
 import torch
 from torch import nn
 
+from senet_cli.cli.hints import hint
 from senet_cli.errors import CheckpointError, DiskError, ExitCode
 from senet_cli.weights.read import read_weights
 from tests.weights.checkpoints import BASIC, published, refused, save
@@ -136,7 +137,7 @@ def test_each_is_named_by_its_content(contents: dict[str, bytes], path: Path) ->
         path.write_bytes(content)
         error = refused(path)
         right = f"`{path}` is not a checkpoint that senet reads: it is " in error.message
-        if not right or FILES[name][1] not in error.message or not error.hint:
+        if not right or FILES[name][1] not in error.message or not hint(error):
             wrong[name] = str(error)
     assert not wrong
 
@@ -209,7 +210,7 @@ def test_folders_are_named(tmp_path: Path) -> None:
             with pytest.raises(CheckpointError) as caught:
                 give()
             assert said in caught.value.message
-            assert caught.value.hint
+            assert hint(caught.value)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DiskError):
         read_weights(tmp_path / "empty")

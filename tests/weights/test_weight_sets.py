@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from senet_cli.cli.hints import hint
 from senet_cli.errors import CheckpointError, ExitCode, UsageError
 from senet_cli.weights.publishers import LAYOUTS, find_layout
 from senet_cli.weights.read import load_own, read_weights
@@ -201,7 +202,7 @@ def test_what_nothing_tells_has_to_be_said(path: Path) -> None:
     save(path, {"state_dict": under("student.", RAW) | under("teacher.", EMA)})
     error = refused(path)
     assert "`state_dict/student`, `state_dict/teacher`" in error.message
-    assert "--weights-key" in error.hint
+    assert "--weights-key" in hint(error)
     for key in ("teacher", "state_dict/teacher"):
         assert same(read_weights(path, key).tensors, EMA)
 
@@ -211,14 +212,14 @@ def test_a_set_that_is_not_there_is_wrong_usage(path: Path) -> None:
     with pytest.raises(UsageError, match="no set of weights `model`") as caught:
         read_weights(path, "model")
     assert caught.value.exit_code == ExitCode.USAGE
-    assert "`state_dict_ema`, `state_dict`" in caught.value.hint
+    assert "`state_dict_ema`, `state_dict`" in hint(caught.value)
 
 
 def test_an_average_with_other_things_in_it_leads_to_the_other_set(path: Path) -> None:
     save(path, {"state_dict": RAW, "state_dict_ema": EMA | {"decay": 0.9}})
     error = refused(path)
     assert "not tensors: decay" in error.message
-    assert "--weights-key state_dict" in error.hint
+    assert "--weights-key state_dict" in hint(error)
     assert same(read_weights(path, "state_dict").tensors, RAW)
 
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from senet_cli.advice import advise
 from senet_cli.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
@@ -105,9 +106,11 @@ def resolve_engine(request: EngineRequest, device: str, *, openvino: bool) -> En
     """
     if request == "openvino":
         if device != "cpu":
-            raise UsageError(f"the engine `openvino` does not drive `{device}`", "Use --device cpu.")
+            raise UsageError(f"the engine `openvino` does not drive `{device}`", advise("use-cpu"))
         if not openvino:
-            raise DeviceError("OpenVINO is not installed", "`pip install openvino`, or use --engine torch.")
+            raise DeviceError(
+                "OpenVINO is not installed", "`pip install openvino` installs it.", advise("use-torch")
+            )
     if request == "auto":
         return "openvino" if openvino and device == "cpu" else "torch"
     return request

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from senet_cli.advice import advise
 from senet_cli.catalogue.entries import Preprocess
 from senet_cli.errors import DeviceError
 from senet_cli.inference.engines.base import UNLIMITED, DeviceFacts, EngineName, Precision
@@ -174,11 +175,9 @@ def _device_errors(device: str) -> Iterator[None]:
         yield
     except (RuntimeError, MemoryError) as error:
         if _is_out_of_memory(error):
-            raise _OutOfMemoryError(
-                f"`{device}` is out of memory", "Use a smaller --batch-size, or --device cpu."
-            ) from error
+            raise _OutOfMemoryError(f"`{device}` is out of memory", advise("smaller-batch-or-cpu")) from error
         if isinstance(error, torch.AcceleratorError):
-            raise DeviceError(f"`{device}` failed: {error}", "Try --device cpu.") from error
+            raise DeviceError(f"`{device}` failed: {error}", advise("use-cpu")) from error
         raise
 
 

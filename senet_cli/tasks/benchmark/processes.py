@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
+from senet_cli.advice import advise
 from senet_cli.errors import DeviceError, ExitCode
 
 Result = TypeVar("Result")
@@ -46,7 +47,7 @@ def _ended(code: int | None) -> Exception:
     if code is not None and code < 0:
         return DeviceError(
             f"the process that measured was killed by signal {-code}",
-            "If that was for its memory, use a smaller --batch-size.",
+            advise("smaller-batch"),
         )
     return RuntimeError(f"the process that measured ended with {code}")
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from senet_cli.advice import advise
 from senet_cli.catalogue.input_size import USUAL_SIZE, InputSize
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.datasets.archives import unpacked
@@ -168,7 +169,8 @@ def without_training_images(
     if found == len(images) and not include:
         raise NothingToClassifyError(
             f"`{model.name}` was trained on all {found:,} images: being right on them says nothing of others",
-            "Give other images, or measure on these all the same with --include-training-images.",
+            "Give other images.",
+            advise("measure-all-the-same"),
         )
     if found:
         reporter.report(TrainingImagesFound(model.name, found, len(images), not include))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from senet_cli.advice import advise
 from senet_cli.catalogue.labels import LabelSet, labels_for_classes
 from senet_cli.catalogue.lookup import BUNDLED_MODELS
 from senet_cli.datasets.division import Division
@@ -146,12 +147,14 @@ class Undivided:
         if len(dark) == len(self.labels):
             raise UsageError(
                 "no image to train on can be read",
-                "Check what the files are; `senet predict` says of each why it cannot be read.",
+                "Check what the files are.",
+                advise("show-problems"),
             )
         if not self.empty_classes:
             raise UsageError(
                 f"no image to train on of {self._in_words(dark)} can be read",
-                "Mend or remove them, or train all the same with --allow-empty-classes.",
+                "Mend or remove them.",
+                advise("allow-empty-classes"),
             )
         reporter.report(ClassesUnreadable(self._names(dark), held_back=False))
 

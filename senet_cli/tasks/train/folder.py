@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from senet_cli.advice import advise
 from senet_cli.catalogue.entries import Checkpoint
 from senet_cli.catalogue.labels import LabelSet
 from senet_cli.catalogue.lookup import MODEL_FILE
@@ -31,7 +33,7 @@ from senet_cli.nets.network import SENetwork
 from senet_cli.output.targets import refuse_protected
 from senet_cli.store.files import write_atomically
 from senet_cli.store.locks import advisory_lock
-from senet_cli.store.model_folders import WEIGHTS_FILE, ModelFolder, as_json
+from senet_cli.store.model_folders import HELD_BACK_FILE, WEIGHTS_FILE, ModelFolder, as_json
 from senet_cli.tasks.train.loop import Epoch
 
 _RECIPE, _STATE, _LOG, _CURVES = "recipe.json", "state.pt", "log.csv", "curves.png"
@@ -71,7 +73,8 @@ class RunFolder:
     @property
     def used(self) -> bool:
         """True if a run was begun here, or files lie here that a run would replace."""
-        return any(os.path.exists(self.path / name) for name in _RESULTS)
+        paths = [self.path / name for name in _RESULTS]
+        return any(map(os.path.exists, paths))  # False where one may not look
 
     def prepare(self) -> None:
         """Make the folder.
@@ -97,7 +100,7 @@ class RunFolder:
         """
 
         def refuse() -> None:
-            raise UsageError(f"another process trains in `{self.path}`", "Give another -o.")
+            raise UsageError(f"another process trains in `{self.path}`", advise("another-folder"))
 
         with advisory_lock(self.path / ".lock", 0, refuse):
             for left in self.path.glob(".new-*"):
@@ -123,13 +126,14 @@ class RunFolder:
         except OSError as error:
             raise DiskError.from_os_error(error, f"reading `{path}`") from error
         except Exception as error:  # torch's reader has no error of its own
-            raise CheckpointError(f"`{path}` is not the state of a run", "Give another -o.") from error
+            raise CheckpointError(f"`{path}` is not the state of a run", advise("another-folder")) from error
         if state.asked != asked:
             names = [name for name in asked if state.asked.get(name) != asked[name]]
             was = ", ".join(f"{name} {state.asked.get(name)} (now {asked[name]})" for name in names)
             raise UsageError(
                 f"the run in `{self.path}` was begun with {was[:500]}",
-                "Resume it with the same, or give another -o.",
+                "Resume it with the same.",
+                advise("another-folder"),
             )
         return state
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from senet_cli.advice import advise
 from senet_cli.errors import DivergedError, UsageError
 from senet_cli.nets.network import SENetwork
 from senet_cli.nets.pixels import PixelNetwork
@@ -20,7 +21,7 @@ from senet_cli.tasks.train.recipe import Recipe, TrainPrecision
 from senet_cli.tasks.train.samples import Batch
 from senet_cli.tasks.train.teachers import Teachers
 
-_SLOWER = "Train anew, with a smaller --lr and another -o."
+_SLOWER = advise("smaller-rate")
 
 Progress = Callable[[int], None]
 """Called with the number of images done in this pass."""

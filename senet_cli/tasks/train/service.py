@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from senet_cli.advice import advise
 from senet_cli.catalogue.entries import (
     OWN_RUN,
     Architecture,
@@ -102,12 +103,10 @@ def train(request: TrainRequest, settings: Settings, reporter: Reporter) -> Chec
     recipe = request.recipe.resolve(bf16=calculates_bf16(device), fine_tuning=fine_tuning)
     folder = RunFolder(request.output)
     if folder.used and not request.resume:
-        raise UsageError(
-            f"`{request.output}` holds a run already", "Go on with it by --resume, or give another -o."
-        )
+        raise UsageError(f"`{request.output}` holds a run already", advise("resume"))
     data_is_folder = os.path.isdir(request.data)  # noqa: PTH112 - False where one may not look
     if data_is_folder and request.output.resolve().is_relative_to(request.data.resolve()):
-        raise UsageError(f"`{request.output}` lies inside `{request.data}`", "Give -o a folder elsewhere.")
+        raise UsageError(f"`{request.output}` lies inside `{request.data}`", advise("another-folder"))
     with unpacked(request.data) as data:
         images = Undivided.read(
             data, request.data, reporter, parts=request.parts, empty_classes=request.empty_classes
@@ -148,7 +147,7 @@ def _start(request: TrainRequest, resolver: Resolver) -> _Start:
     model = resolver.choose(ModelRef.parse(request.origin))
     stages = len(model.architecture.spec.depths)
     if request.recipe.freeze > stages:
-        raise UsageError(f"`{model.name}` has {stages} stages", f"Give --freeze {stages} or less.")
+        raise UsageError(f"`{model.name}` has {stages} stages", advise("freeze-fewer", stages=stages))
     return _Start(replace(model.architecture, preprocess=model.preprocess), model)
 
 
@@ -157,13 +156,14 @@ def _teacher(name: str, preprocess: Preprocess, labels: LabelSet, resolver: Reso
     model = resolver.choose(ModelRef.parse(name))
     if not _same_classes(model.labels, labels):
         raise UsageError(
-            f"the classes of `{name}` are not those of the images", "A teacher knows the same classes."
+            f"the classes of `{name}` are not those of the images",
+            "Teacher and student need the same classes.",
         )
     if model.preprocess.crop != preprocess.crop:
         raise UsageError(
             f"`{name}` sees {model.preprocess.crop}x{model.preprocess.crop} pixels, "
             f"the network that learns {preprocess.crop}x{preprocess.crop}",
-            "A teacher sees the same.",
+            "Teacher and student need the same input size.",
         )
     return model
 

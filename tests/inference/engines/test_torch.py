@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from senet_cli.catalogue.lookup import load_manifest
+from senet_cli.cli.hints import hint
 from senet_cli.errors import DeviceError, ExitCode
 from senet_cli.inference.engines.torch import TorchEngine, _streams_and_threads
 from senet_cli.nets.folding import fold_batch_norms
@@ -108,4 +109,4 @@ def test_one_image_without_room_is_told() -> None:
     with pytest.raises(DeviceError, match="`cpu` is out of memory") as caught:
         TorchEngine(network, PREPROCESS, "cpu", "fp32").logits(pixels(2))
     assert caught.value.exit_code == ExitCode.DEVICE
-    assert "--batch-size" in str(caught.value.hint)
+    assert "--batch-size" in hint(caught.value)

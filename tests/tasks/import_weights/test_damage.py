@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from senet_cli.catalogue.lookup import load_manifest
+from senet_cli.cli.hints import hint
 from senet_cli.errors import DiskError, SenetError, UsageError
 from senet_cli.settings import Settings
 from senet_cli.store import model_folders as store
@@ -106,7 +107,7 @@ def test_a_damaged_model_stands_for_itself_only(content: str | bytes, tmp_path: 
         known("mine", None, models)
     assert caught.value.exit_code == 4
     assert str(path) in caught.value.message
-    assert "senet import --remove mine" in caught.value.hint
+    assert "senet import --remove mine" in hint(caught.value)
     with pytest.raises(UsageError, match="already"):
         imported(origin)
     imported(origin, force=True)

@@ -14,6 +14,7 @@ import torch
 from senet_cli import load_network
 from senet_cli.catalogue.entries import Checkpoint, EntryName, Licence
 from senet_cli.catalogue.lookup import load_manifest
+from senet_cli.cli.hints import hint
 from senet_cli.errors import CheckpointError, DiskError, SenetError, UnknownModelError, UsageError
 from senet_cli.events import SILENCE
 from senet_cli.inference.models import FromFile
@@ -96,7 +97,7 @@ def test_what_shapes_do_not_tell_is_asked(tmp_path: Path, tiny: Path, models: Pa
     assert "fits 2 architectures" in caught.value.message
     assert "\n  tiny: stem pool padded, stride in the 3x3" in caught.value.message
     assert "\n  tiny-caffe: stem pool ceil mode, stride in the 1x1" in caught.value.message
-    assert "--arch" in caught.value.hint
+    assert "--arch" in hint(caught.value)
     assert not models.exists()
     for key in ("tiny", "tiny-caffe"):
         done = imported(origin, name=key + ".a", manifest=tiny, architecture=key)
@@ -222,7 +223,7 @@ def test_a_published_file_is_recognised_by_its_digest(tmp_path: Path, models: Pa
     with pytest.raises(UsageError) as caught:
         imported(origin, manifest=path, architecture="tiny-caffe")
     assert "is `tiny.cadene`, by its SHA-256" in caught.value.message
-    assert f"`senet download tiny.cadene --from {origin}`" in caught.value.hint
+    assert f"`senet download tiny.cadene --from {origin}`" in hint(caught.value)
     assert not models.exists()
     resolver = Resolver.load(Settings.from_environment(manifest=path))
     with pytest.raises(
@@ -244,7 +245,7 @@ def test_preprocessing_of_another_model_and_another_size(tmp_path: Path, models:
     assert known("larger", None, models).checkpoint.preprocess == done.preprocess
     with pytest.raises(UnknownModelError):
         imported(origin, name="other", preprocess_from="nothing")
-    with pytest.raises(UsageError, match="image size of 5000"):
+    with pytest.raises(UsageError, match="image size 5000 is out of range"):
         imported(origin, name="other", image_size=5000)
 
 

@@ -26,7 +26,7 @@ from tests.tasks.train.conftest import FEW, make_stripes, weights
         (("--from", "seresnet50", "--no-se"), "--no-se"),
         (("--arch", "tiny", "--freeze", 1), "--freeze"),
         (("--arch", "tiny", "--device", "abacus"), "abacus"),
-        (("--arch", "tiny", "--lr", 1e30, "--batch-size", 8), "smaller --lr"),
+        (("--arch", "tiny", "--lr", 1e30, "--batch-size", 8), "smaller `--lr`"),
     ],
 )
 def test_contradictions_are_told(
