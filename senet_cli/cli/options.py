@@ -183,7 +183,7 @@ ImageSizeOption = Annotated[
 ]
 RecipeOption = Annotated[
     SizeRecipe,
-    typer.Option("--recipe", help="test: the publisher's larger size for tests, where there is one."),
+    typer.Option("--recipe", help="test: the publisher's larger size for tests, if there is one."),
 ]
 NamesRequired = Annotated[
     list[str], typer.Argument(metavar="NAME...", autocompletion=complete_model, show_default=False)

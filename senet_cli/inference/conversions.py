@@ -13,11 +13,11 @@ from senet_cli.inference.engines import openvino
 from senet_cli.inference.models import FromConversion, FromFile, RunnableModel, load_with_choice
 from senet_cli.settings import Settings
 from senet_cli.specs import Spec
-from senet_cli.store.conversions import Converted, ConvertedStore, Facts
+from senet_cli.store.converted import ConversionKey, Converted, ConvertedStore
 from senet_cli.weights.taken import Taken
 
 
-def conversion_facts(sha256: str, layout: str, spec: Spec, preprocess: Preprocess) -> Facts:
+def conversion_key(sha256: str, layout: str, spec: Spec, preprocess: Preprocess) -> ConversionKey:
     """List all that decides a conversion. Any precision of calculation starts from weights in float32."""
     return {
         "weights": sha256,
@@ -30,13 +30,13 @@ def conversion_facts(sha256: str, layout: str, spec: Spec, preprocess: Preproces
     }
 
 
-def find_conversion(facts: Facts, settings: Settings) -> FromConversion | None:
+def find_conversion(key: ConversionKey, settings: Settings) -> FromConversion | None:
     """Look for a verified conversion in the caches."""
-    found = ConvertedStore(settings).find(facts)
-    return _start(found, facts) if found else None
+    found = ConvertedStore(settings).find(key)
+    return _start(found, key) if found else None
 
 
-def convert(model: RunnableModel, settings: Settings, reporter: Reporter) -> FromConversion:
+def ensure_converted(model: RunnableModel, settings: Settings, reporter: Reporter) -> FromConversion:
     """Convert a model for OpenVINO and keep the result, unless that was done before.
 
     Raises:
@@ -45,14 +45,14 @@ def convert(model: RunnableModel, settings: Settings, reporter: Reporter) -> Fro
     """
     if isinstance(model.start, FromConversion):
         return model.start
-    store, facts = ConvertedStore(settings), _facts(model, model.start)
-    if found := store.find(facts):
-        return _start(found, facts)
-    with store.locked(facts, lambda: reporter.report(WaitingForProcess("converting", model.name))):
-        if found := store.find(facts):
-            return _start(found, facts)
+    store, key = ConvertedStore(settings), _key(model, model.start)
+    if found := store.find(key):
+        return _start(found, key)
+    with store.locked(key, lambda: reporter.report(WaitingForProcess("converting", model.name))):
+        if found := store.find(key):
+            return _start(found, key)
         reporter.report(ConversionStarted(model.name))
-        return _start(store.put(facts, lambda folder: _convert_into(folder, model)), facts)
+        return _start(store.put(key, lambda folder: _convert_into(folder, model)), key)
 
 
 def convert_into(folder: Path, model: RunnableModel) -> FromConversion:
@@ -67,14 +67,14 @@ def convert_into(folder: Path, model: RunnableModel) -> FromConversion:
     return FromConversion(folder, model.start.sha256, notes["classes"], _taken(notes))
 
 
-def _facts(model: RunnableModel, start: FromFile) -> Facts:
+def _key(model: RunnableModel, start: FromFile) -> ConversionKey:
     layout = start.layout or f"recognised, {start.weights_key or 'the preferred set'}"
-    return conversion_facts(start.sha256, layout, model.architecture.spec, model.preprocess)
+    return conversion_key(start.sha256, layout, model.architecture.spec, model.preprocess)
 
 
-def _start(converted: Converted, facts: Facts) -> FromConversion:
+def _start(converted: Converted, key: ConversionKey) -> FromConversion:
     notes = converted.notes
-    return FromConversion(converted.folder, str(facts["weights"]), notes["classes"], _taken(notes))
+    return FromConversion(converted.folder, str(key["weights"]), notes["classes"], _taken(notes))
 
 
 def _taken(notes: Mapping[str, Any]) -> Taken | None:
@@ -85,5 +85,5 @@ def _convert_into(folder: Path, model: RunnableModel) -> dict[str, Any]:
     from senet_cli.inference.engines import openvino_convert
 
     network, taken = load_with_choice(model)
-    openvino_convert.save(openvino_convert.convert(network, model.preprocess), folder)
+    openvino_convert.save(openvino_convert.to_openvino(network, model.preprocess), folder)
     return {"classes": network.spec.classes} | ({"taken": taken.as_notes()} if taken else {})

@@ -14,7 +14,7 @@ from senet_cli.catalogue.labels import check_labels
 from senet_cli.catalogue.resolve import Catalogue, KnownModel, ModelRef
 from senet_cli.errors import CheckpointError, DiskError, NetworkError, SenetError
 from senet_cli.events import SILENCE, BundledModelUsed, Reporter
-from senet_cli.inference.conversions import conversion_facts, find_conversion
+from senet_cli.inference.conversions import conversion_key, find_conversion
 from senet_cli.inference.models import FromConversion, FromFile, RunnableModel, Start
 from senet_cli.inference.runtime import Runtime
 from senet_cli.settings import BUNDLED_MODEL, DEFAULT_MODEL, Settings
@@ -182,8 +182,8 @@ class Resolver:
             for file in known.checkpoint.files:
                 if file.path is not None or file.digest.excludes(sha256):
                     continue
-                facts = conversion_facts(sha256, file.layout, spec, preprocess)
-                if conversion := find_conversion(facts, self.settings):
+                key = conversion_key(sha256, file.layout, spec, preprocess)
+                if conversion := find_conversion(key, self.settings):
                     return conversion
         return None
 

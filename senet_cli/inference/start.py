@@ -8,7 +8,7 @@ from pathlib import Path
 
 from senet_cli.errors import DiskError
 from senet_cli.events import ConversionNotKept, Reporter, WeightsTaken
-from senet_cli.inference.conversions import convert, convert_into
+from senet_cli.inference.conversions import convert_into, ensure_converted
 from senet_cli.inference.engines import openvino
 from senet_cli.inference.engines.base import Engine
 from senet_cli.inference.models import FromFile, RunnableModel, load_with_choice
@@ -53,7 +53,7 @@ def _start_openvino(
 ) -> tuple[Engine, int]:
     with contextlib.ExitStack() as stack:
         try:
-            converted = convert(model, settings, reporter)
+            converted = ensure_converted(model, settings, reporter)
         except DiskError as error:
             reporter.report(ConversionNotKept(error))
             folder = tempfile.TemporaryDirectory(prefix="senet-", ignore_cleanup_errors=True)

@@ -8,7 +8,7 @@ from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.events import ModelKept, Reporter
 from senet_cli.settings import Settings
 from senet_cli.store.cache import Cache
-from senet_cli.store.conversions import ConvertedStore
+from senet_cli.store.converted import ConvertedStore
 
 
 def clear_cache(settings: Settings) -> int:

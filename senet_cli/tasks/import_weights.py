@@ -29,7 +29,7 @@ from senet_cli.errors import DiskError, ModelError, SenetError, UsageError
 from senet_cli.events import Reporter, WaitingForProcess, WeightsTaken
 from senet_cli.settings import Settings
 from senet_cli.store.cache import Cache
-from senet_cli.store.conversions import ConvertedStore
+from senet_cli.store.converted import ConvertedStore
 from senet_cli.store.files import digest_of
 from senet_cli.store.model_folders import HELD_BACK_FILE, ImportedModels
 from senet_cli.weights.publishers import find_layout, publisher_of

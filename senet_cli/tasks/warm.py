@@ -8,7 +8,7 @@ from pathlib import Path
 from senet_cli.catalogue.input_size import InputSize
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.events import Reporter
-from senet_cli.inference.conversions import convert
+from senet_cli.inference.conversions import ensure_converted
 from senet_cli.inference.resolve import Resolver
 from senet_cli.inference.runtime import resolve_runtime
 from senet_cli.settings import Settings
@@ -26,4 +26,4 @@ def warm(
     resolver = Resolver.load(settings, reporter)
     for name in names:
         model = resolver.choose(ModelRef.parse(name), runtime=runtime, size=size)
-        yield model.name, convert(model, settings, reporter).folder
+        yield model.name, ensure_converted(model, settings, reporter).folder

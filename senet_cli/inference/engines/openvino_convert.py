@@ -14,7 +14,7 @@ from senet_cli.nets.network import SENetwork
 from senet_cli.nets.pixels import PixelNetwork
 
 
-def convert(network: SENetwork, preprocess: Preprocess) -> Any:
+def to_openvino(network: SENetwork, preprocess: Preprocess) -> Any:
     """The network as an OpenVINO model for any number of images of the crop's size, weights in float32."""
     openvino = import_openvino()
     side = preprocess.crop

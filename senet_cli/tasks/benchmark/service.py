@@ -20,7 +20,7 @@ from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.errors import NothingToClassifyError
 from senet_cli.events import EngineLeftOut, Reporter
 from senet_cli.images.sources import SourceRequest
-from senet_cli.inference.conversions import convert
+from senet_cli.inference.conversions import ensure_converted
 from senet_cli.inference.engines.base import EngineRequest, Precision
 from senet_cli.inference.processors import processors
 from senet_cli.inference.resolve import Resolver
@@ -88,7 +88,7 @@ def benchmark(request: BenchmarkRequest, settings: Settings, reporter: Reporter)
     for name, runtime in wanted:  # what is missing shall be found before anything is measured
         model = resolver.choose(ModelRef.parse(name), runtime=runtime, size=request.size)
         if runtime.engine == "openvino":
-            convert(model, settings, reporter)
+            ensure_converted(model, settings, reporter)
     with tempfile.TemporaryDirectory(prefix="senet-") as folder:
         photo = _photo(Path(folder))
         for name, runtime in wanted:

@@ -63,10 +63,10 @@ def random_network(key: str, *, shallow: bool = False) -> SENetwork:
 
 
 def converted(network: SENetwork, key: str, folder: Path) -> tuple[Path, Path]:
-    from senet_cli.inference.engines.openvino_convert import convert, save
+    from senet_cli.inference.engines.openvino_convert import save, to_openvino
 
     preprocess = replace(ARCHITECTURES[key].preprocess, crop=size_of(key))
-    save(convert(network, preprocess), folder)
+    save(to_openvino(network, preprocess), folder)
     return folder / openvino.NETWORK_FILE, folder / openvino.WEIGHTS_FILE
 
 

@@ -24,7 +24,8 @@ from senet_cli.store.files import sha256_of, sync_folder, write_atomically
 from senet_cli.store.locks import advisory_lock
 
 _ABOUT = "about.json"
-Facts = Mapping[str, str | int]
+ConversionKey = Mapping[str, str | int]
+"""All that decides a conversion, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +54,21 @@ class ConvertedStore:
         self._own = settings.cache / "converted"
         self._below = tuple(root / "converted" for root in settings.cache_path)
 
-    def find(self, facts: Facts) -> Converted | None:
-        """The conversion of what `facts` describe, or None. Files that changed since are hashed again.
+    def find(self, key: ConversionKey) -> Converted | None:
+        """Find the verified conversion with this key, or None. Files that changed since are hashed again.
 
         One that is damaged is as good as none; `put` replaces it.
         """
-        key = _key(facts)
+        name = _folder_name(key)
         for root in (self._own, *self._below):
-            folder = root / key
+            folder = root / name
             about = _read(folder)
             if about is not None and _verified(folder, about, remember=root is self._own):
                 return Converted(folder, about["notes"])
         return None
 
     @contextlib.contextmanager
-    def locked(self, facts: Facts, waiting: Callable[[], None]) -> Iterator[None]:
+    def locked(self, key: ConversionKey, waiting: Callable[[], None]) -> Iterator[None]:
         """Wait until no other process makes this conversion, for a while; clear away what a killed one left.
 
         Raises:
@@ -76,34 +77,34 @@ class ConvertedStore:
         with _disk_errors(self._own):
             self._cache.prepare()
             self._own.mkdir(mode=0o700, exist_ok=True)
-        key = _key(facts)
-        with advisory_lock(self._own / f"{key}.lock", self._timeout, waiting) as held:
-            for left in self._own.glob(f".new-{key}-*") if held else ():
+        name = _folder_name(key)
+        with advisory_lock(self._own / f"{name}.lock", self._timeout, waiting) as held:
+            for left in self._own.glob(f".new-{name}-*") if held else ():
                 shutil.rmtree(left, ignore_errors=True)
             yield
 
-    def put(self, facts: Facts, write: Callable[[Path], dict[str, Any]]) -> Converted:
+    def put(self, key: ConversionKey, write: Callable[[Path], dict[str, Any]]) -> Converted:
         """Keep a conversion.
 
         Args:
-            facts: what decides it.
+            key: what decides it.
             write: puts its files into a folder and returns notes.
 
         Raises:
             DiskError: the cache cannot be written.
         """
-        key = _key(facts)
-        target = self._own / key
+        name = _folder_name(key)
+        target = self._own / name
         with _disk_errors(self._own):
             self._cache.prepare()
             self._own.mkdir(mode=0o700, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=f".new-{key}-", dir=self._own))
+            folder = Path(tempfile.mkdtemp(prefix=f".new-{name}-", dir=self._own))
             try:
                 notes = write(folder)
                 states = {path.name: _state(path) for path in sorted(folder.iterdir())}
-                about = {"facts": dict(facts), "notes": notes, "files": states}
+                about = {"facts": dict(key), "notes": notes, "files": states}
                 write_atomically(folder / _ABOUT, json.dumps(about, indent=1).encode())
-                if found := self.find(facts):  # another process was faster, without a lock
+                if found := self.find(key):  # another process was faster, without a lock
                     return found
                 shutil.rmtree(target, ignore_errors=True)  # a damaged one
                 folder.rename(target)
@@ -128,10 +129,10 @@ class ConvertedStore:
         return size
 
 
-def _key(facts: Facts) -> str:
+def _folder_name(key: ConversionKey) -> str:
     import hashlib
 
-    return hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode()).hexdigest()[:40]
+    return hashlib.sha256(json.dumps(dict(key), sort_keys=True).encode()).hexdigest()[:40]
 
 
 def _folders(root: Path) -> list[Path]:
