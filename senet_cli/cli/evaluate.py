@@ -149,7 +149,7 @@ def _check_picture(path: Path, inputs: Iterable[Path]) -> None:
 
 def _draw(result: Evaluation, path: Path) -> None:
     from senet_cli.output.files import write_file
-    from senet_cli.output.pictures import draw_confusion
+    from senet_cli.output.plots import draw_confusion
 
     labels = [entry.label for entry in result.classes]
     title = f"{result.model}, top-1 {result.top1.percent:.2f} %"

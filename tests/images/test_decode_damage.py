@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from senet_cli.errors import ImageError
-from tests.images.pictures import chunk, colours, decoded, encoded, kind_of, photo_like, png
+from tests.images.image_files import chunk, colours, decoded, encoded, kind_of, photo_like, png
 
 # --- damage -------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from senet_cli.images.decode import FORMATS
-from tests.images.pictures import colours, decoded, encoded, kind_of, photo_like, rgb
+from tests.images.image_files import colours, decoded, encoded, kind_of, photo_like, rgb
 
 # --- frames -------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from senet_cli.images import colours as conversion
 from senet_cli.images.decode import BYTES_PER_PIXEL, PIECE_BYTES
-from tests.images.pictures import Pixels, chunk, encoded, png, rgb
+from tests.images.image_files import Pixels, chunk, encoded, png, rgb
 
 PIXELS = 4_000_000
 

@@ -14,7 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import MAX_TEXT_CHUNK
 
 from senet_cli.errors import ImageError
-from tests.images.pictures import chunk, colours, decoded, encoded, kind_of, png, rgb
+from tests.images.image_files import chunk, colours, decoded, encoded, kind_of, png, rgb
 
 PLAIN = encoded(colours(), "PNG")
 AFTER_HEADER, BEFORE_END = 33, -12

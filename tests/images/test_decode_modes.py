@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from senet_cli.images.decode import upright_rgb
-from tests.images.pictures import chunk, encoded, photo_like, png, rgb
+from tests.images.image_files import chunk, encoded, photo_like, png, rgb
 
 DEEP = [0, 128, 129, 256, 257, 385, 386, 1000, 32768, 65406, 65407, 65535]
 """16-bit values on both sides of where rounding changes."""

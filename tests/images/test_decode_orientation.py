@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from senet_cli.images.coerce import as_rgb
 from senet_cli.images.decode import decode, upright_rgb
-from tests.images.pictures import chunk, colours, decoded, encoded, rgb
+from tests.images.image_files import chunk, colours, decoded, encoded, rgb
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -18,8 +18,8 @@ from senet_cli.images import kinds
 from senet_cli.images.coerce import as_rgb
 from senet_cli.images.sources import SourceRequest
 from tests.images.heics import heic, picture
+from tests.images.image_files import decoded, encoded, kind_of, photo_like, rgb
 from tests.images.inputs import names, plant
-from tests.images.pictures import decoded, encoded, kind_of, photo_like, rgb
 
 Turn = Image.Transpose
 QUARTERS = {0: None, 1: Turn.ROTATE_90, 2: Turn.ROTATE_180, 3: Turn.ROTATE_270}

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from senet_cli.images.coerce import as_rgb
-from tests.images.pictures import Pixels, decoded, kind_of, rgb
+from tests.images.image_files import Pixels, decoded, kind_of, rgb
 from tests.images.test_decode_orientation import upright
 from tests.images.tiffs import DEFLATE, FLOAT, LZW, NONE, PACK_BITS, SIGNED, UNDEFINED, Tiff, file_of, tiff
 

@@ -8,8 +8,8 @@ from typing import Any
 from senet_cli.images.ends import holds_another
 from senet_cli.images.sources import SourceRequest
 from tests.images.heics import heic
+from tests.images.image_files import colours, encoded, photo_like
 from tests.images.inputs import content, filled_pipe
-from tests.images.pictures import colours, encoded, photo_like
 
 THUMBNAIL = b"Exif\0\0" + b"II*\0\x08\0\0\0\0\0\0\0\0\0" + encoded(colours(), "JPEG")
 """A JPEG within the metadata of another."""

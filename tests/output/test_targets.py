@@ -12,7 +12,7 @@ from senet_cli.errors import DiskError, UsageError
 from senet_cli.images.decode import FORMATS
 from senet_cli.images.signatures import begins_as_image, is_image
 from senet_cli.images.sources import EXTENSIONS
-from senet_cli.output.pictures import draw_curves
+from senet_cli.output.plots import draw_curves
 from senet_cli.output.targets import check_target, find_target
 from senet_cli.tasks.train.folder import RunFolder
 

@@ -166,7 +166,7 @@ class RunFolder:
 
     def save_log(self, log: Sequence[Epoch]) -> None:
         """Write the log, also where a run was killed before it could, and draw loss and accuracy."""
-        from senet_cli.output.pictures import draw_curves
+        from senet_cli.output.plots import draw_curves
 
         self._write(_LOG, _as_csv(log).encode())
         loss = {"training": [e.loss for e in log], "held back": [e.held_back_loss for e in log]}
