@@ -166,8 +166,8 @@ def test_every_option_in_the_readme_exists() -> None:
 
 
 def test_the_layouts_are_those_that_can_be_written() -> None:
-    """But for the variants of a publisher's own, which `convert` chooses by itself."""
-    (sentence,) = re.findall(r"`convert` takes the layouts (.*?),\s+and prints", README, re.DOTALL)
+    """But for the variants of a publisher's own, which `export` chooses by itself."""
+    (sentence,) = re.findall(r"`export` takes the layouts (.*?),\s+and prints", README, re.DOTALL)
     variants = {name for name in WRITABLE if name.startswith(("timm-", "pytorchcv-"))}
     assert set(re.findall("`(.*?)`", sentence)) == WRITABLE.keys() - variants
 

@@ -13,11 +13,15 @@ from senet_cli.catalogue.lazy_mapping import LazyMapping
 
 
 class _Place(NamedTuple):
-    """Where a command is: a module of `senet_cli.cli`, its function, the name of its epilogue."""
+    """Where a command is: a module of `senet_cli.cli`, its function, the name of its epilogue.
+
+    A hidden one is an old name that still works.
+    """
 
     module: str
     function: str
     epilog: str | None = "EPILOG"
+    hidden: bool = False
 
 
 _COMMANDS = {
@@ -31,7 +35,8 @@ _COMMANDS = {
     "warm": _Place("warm", "warm"),
     "benchmark": _Place("benchmark", "benchmark"),
     "import": _Place("import_weights", "import_"),
-    "convert": _Place("export", "convert"),
+    "export": _Place("export", "export"),
+    "convert": _Place("export", "export", hidden=True),
 }
 
 
@@ -52,7 +57,7 @@ def _command(name: str) -> Any:
     module = import_module(f"senet_cli.cli.{place.module}")
     alone = typer.Typer(rich_markup_mode=None, add_completion=False)
     epilog = getattr(module, place.epilog) if place.epilog else None
-    alone.command(name, epilog=epilog)(getattr(module, place.function))
+    alone.command(name, epilog=epilog, hidden=place.hidden)(getattr(module, place.function))
     return get_command(alone)
 
 

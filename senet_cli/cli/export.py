@@ -1,4 +1,4 @@
-"""`senet convert`: write a checkpoint as another publisher's software reads it."""
+"""`senet export`: write a checkpoint as another publisher's software reads it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from senet_cli.output.base import open_output
 
 EPILOG = """Examples:
 
-  senet convert seresnet50 --layout senet
+  senet export seresnet50 --layout senet
 
-  senet convert runs/pets --to torch --layout timm -o pets.pth
+  senet export runs/pets --to torch --layout timm -o pets.pth
 """
 _TORCH_ENDINGS = {".pth", ".pt", ".bin"}
 
@@ -28,7 +28,8 @@ def _complete_layout(incomplete: str) -> list[str]:
     return [name for name in WRITABLE if name.startswith(incomplete)]
 
 
-def convert(
+def export(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME|RUN", autocompletion=opt.complete_model)],
     layout: Annotated[
         str,
@@ -65,6 +66,11 @@ def convert(
     from senet_cli.tasks.export import ExportRequest
     from senet_cli.tasks.export import export as run
 
+    if context.info_name == "convert":
+        note(
+            "`senet convert` is now called `senet export`; the old name goes with the next release",
+            quiet=quiet,
+        )
     torch_ending = output is not None and output.suffix.lower() in _TORCH_ENDINGS
     request = ExportRequest(
         model=ModelRef.parse(name),

@@ -11,7 +11,7 @@ from senet_cli.catalogue.lookup import load_manifest
 from tests.cli.commands import completions, every_command, manifest_with, script
 from tests.conftest import Senet
 
-COMMANDS = [*every_command()]
+COMMANDS = [name for name, command in every_command().items() if not command.hidden]
 
 
 # --- help and version ---------------------------------------------------------------------------
@@ -39,6 +39,17 @@ def test_every_command_explains_itself(senet: Senet, command: str) -> None:
     assert long.stdout.startswith(f"Usage: senet {command} ")
     assert "--help" in long.stdout
     assert len(long.stdout.splitlines()) > 5
+
+
+def test_an_old_name_works_and_is_not_listed(senet: Senet) -> None:
+    hidden = {name for name, command in every_command().items() if command.hidden}
+    assert hidden == {"convert"}
+    assert "  convert  " not in senet().stdout
+    assert completions("senet conv") == []
+    done = senet("convert", "nonsense", "--layout", "senet")
+    assert done.returncode == 4
+    assert "note: `senet convert` is now called `senet export`" in done.stderr
+    assert "now called" not in senet("export", "nonsense", "--layout", "senet").stderr
 
 
 def test_the_version_is_that_of_the_package(senet: Senet) -> None:

@@ -1,4 +1,4 @@
-"""`senet import` and `senet convert` as processes: afterwards every command knows the model."""
+"""`senet import` and `senet export` as processes: afterwards every command knows the model."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_it_predicts_as_the_file_does(senet: Senet, world: Path) -> None:
         ("evaluate photos -m mine", "top-1"),
         ("warm mine", "mine\t"),
         ("train photos --from mine --epochs 1 -o run", "run\t"),
-        ("convert mine --layout timm -o converted.pth", "converted.pth\t"),
+        ("export mine --layout timm -o exported.pth", "exported.pth\t"),
     ],
 )
 def test_every_command_knows_it(senet: Senet, world: Path, arguments: str, shown: str) -> None:
@@ -96,9 +96,9 @@ def test_every_command_knows_it(senet: Senet, world: Path, arguments: str, shown
 
 
 def test_it_is_completed(world: Path) -> None:
-    for line in ("info min", "predict -m min", "import --remove min", "convert min"):
+    for line in ("info min", "predict -m min", "import --remove min", "export min", "convert min"):
         assert completions(f"senet {line}", **environment(world)) == ["mine"]
-    assert "timm" in completions("senet convert mine --layout t", **environment(world))
+    assert "timm" in completions("senet export mine --layout t", **environment(world))
 
 
 def test_the_python_api_knows_it(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,7 @@ def test_engines_agree(tmp_path: Path) -> None:
     with torch.no_grad():
         network.stem.first.conv.weight.mul_(1 / 255)
     pixels = two_images(64).permute(0, 2, 3, 1).contiguous().numpy()
-    openvino_convert.save(openvino_convert.convert(network, PREPROCESS), tmp_path)
+    openvino_convert.save(openvino_convert.to_openvino(network, PREPROCESS), tmp_path)
     converted = OpenVINOEngine(tmp_path / NETWORK_FILE, tmp_path / WEIGHTS_FILE, "fp32", streams=1, threads=1)
     ours = TorchEngine(network, PREPROCESS, "cpu", "fp32")
     for theirs, expected in (

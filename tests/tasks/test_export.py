@@ -1,4 +1,4 @@
-"""What `senet convert` writes is what the publishers' own software reads, to the same logits."""
+"""What `senet export` writes is what the publishers' own software reads, to the same logits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of import and convert share: small architectures, files of weights, a folder of models."""
+"""What the tests of import and export share: small architectures, files of weights, a folder of models."""
 
 from __future__ import annotations
 
