@@ -108,7 +108,7 @@ def evaluate(
     request = EvaluateRequest(
         data=data,
         model=ModelRef.parse(model),
-        truth=truth,
+        ground_truth=truth,
         parts=not no_parts,
         empty_classes=allow_empty_classes,
         training_images=include_training_images,

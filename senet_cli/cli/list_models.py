@@ -19,7 +19,7 @@ from senet_cli.errors import UsageError
 from senet_cli.output.base import open_output
 from senet_cli.output.rows import csv_lines
 from senet_cli.output.text import columns, encodable_json, printable
-from senet_cli.tasks.list_models import Selection, SortKey, Summary, list_models
+from senet_cli.tasks.list_models import ListRequest, SortKey, Summary, list_models
 from senet_cli.tasks.model_facts import architecture_facts, class_facts, model_facts
 
 ListFormat = Literal["table", "tsv", "csv", "json"]
@@ -85,10 +85,10 @@ def list_(
     published but four bytes a parameter. The forms for programs have a header and more columns.
     """
     millions = None if max_size is None else 1e6 * max_size
-    wanted = Selection(
+    wanted = ListRequest(
         tuple(family or ()), tuple(publisher or ()), tuple(labels or ()), millions, cached, sort
     )
-    if architectures and wanted != Selection():
+    if architectures and wanted != ListRequest():
         raise UsageError("`--architectures` lists all of them", "Leave the other options out.")
     settings = opt.settings(manifest)
     catalogue = Catalogue.load(settings)

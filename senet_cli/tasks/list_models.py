@@ -118,7 +118,7 @@ _KEYS: dict[SortKey, Callable[[Summary], float | str | None]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ListRequest:
     """What is asked for; of several values of one kind any will do, all kinds together must fit.
 
     Args:
@@ -137,8 +137,8 @@ class Selection:
     cached: bool = False
     sort: SortKey | None = None
 
-    def of(self, entries: Sequence[Summary]) -> list[Summary]:
-        """Those that fit, in order.
+    def apply(self, entries: Sequence[Summary]) -> list[Summary]:
+        """Select the entries that fit, in the order asked for.
 
         Raises:
             UsageError: a family, publisher or label set that no entry has.
@@ -167,14 +167,14 @@ class Selection:
         )
 
 
-def list_models(selection: Selection, catalogue: Catalogue, settings: Settings) -> list[Summary]:
+def list_models(request: ListRequest, catalogue: Catalogue, settings: Settings) -> list[Summary]:
     """Describe the models that somebody wants to see, in the order that is asked for.
 
     Raises:
         UsageError: a family, publisher or label set that no model has.
     """
     cache = Cache.from_settings(settings)
-    return selection.of(
+    return request.apply(
         [
             checkpoint_summary(
                 model.checkpoint, catalogue.manifest, cached=bool(cache.holds(model.checkpoint))

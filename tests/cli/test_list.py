@@ -12,7 +12,7 @@ from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.cli.models_table import short, table
 from senet_cli.errors import UsageError
 from senet_cli.settings import BUNDLED_MODEL
-from senet_cli.tasks.list_models import Selection, SortKey, Summary, checkpoint_summary
+from senet_cli.tasks.list_models import ListRequest, SortKey, Summary, checkpoint_summary
 from tests.conftest import Senet
 
 MANIFEST = load_manifest()
@@ -21,7 +21,7 @@ NAMES = [entry.name for entry in ENTRIES]
 
 
 def chosen(**wanted: object) -> list[str]:
-    return [entry.name for entry in Selection(**wanted).of(ENTRIES)]  # type: ignore[arg-type]
+    return [entry.name for entry in ListRequest(**wanted).apply(ENTRIES)]  # type: ignore[arg-type]
 
 
 # --- filters --------------------------------------------------------------------------------------
@@ -54,13 +54,13 @@ def test_labels_and_size_together() -> None:
 
 def test_an_unknown_size_is_four_bytes_a_parameter() -> None:
     entry = replace(ENTRIES[0], bytes=None, parameters=1_000_000)
-    assert Selection(max_bytes=4e6).of([entry]) == [entry]
-    assert Selection(max_bytes=3.9e6).of([entry]) == []
+    assert ListRequest(max_bytes=4e6).apply([entry]) == [entry]
+    assert ListRequest(max_bytes=3.9e6).apply([entry]) == []
 
 
 def test_only_what_is_here() -> None:
     entries = [replace(entry, cached=entry.name == "senet154.gluon") for entry in ENTRIES]
-    assert [entry.name for entry in Selection(cached=True).of(entries)] == ["senet154.gluon"]
+    assert [entry.name for entry in ListRequest(cached=True).apply(entries)] == ["senet154.gluon"]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_value_that_nothing_has_is_told_with_what_there_is(
     ],
 )
 def test_the_best_first_and_what_is_not_known_last(key: SortKey, field: str, falling: bool) -> None:
-    entries = Selection(sort=key).of([*ENTRIES[:-1], replace(ENTRIES[-1], top1=None, top5=None)])
+    entries = ListRequest(sort=key).apply([*ENTRIES[:-1], replace(ENTRIES[-1], top1=None, top5=None)])
     values = [getattr(entry, field) for entry in entries]
     known = [value for value in values if value is not None]
     assert known == sorted(known, reverse=falling)

@@ -40,7 +40,7 @@ class EvaluateRequest:
     Args:
         data: a folder of class folders, a tar of one, or CIFAR's batches.
         model: the model.
-        truth: a list of images and classes instead of class folders, or None.
+        ground_truth: a list of images and classes instead of class folders, or None.
         parts: False if all folders are classes, also those that are named like parts.
         empty_classes: True to go on where no image of a class can be read.
         training_images: True to measure also on images that the model was trained on.
@@ -50,7 +50,7 @@ class EvaluateRequest:
 
     data: Path
     model: ModelRef
-    truth: Path | None = None
+    ground_truth: Path | None = None
     parts: bool = True
     empty_classes: bool = False
     training_images: bool = False
@@ -86,7 +86,7 @@ def evaluate(request: EvaluateRequest, settings: Settings, reporter: Reporter) -
     runtime = compute.resolve()
     with unpacked(request.data) as folder:
         images = read_labelled(
-            folder, request.truth, parts=request.parts, empty_classes=request.empty_classes
+            folder, request.ground_truth, parts=request.parts, empty_classes=request.empty_classes
         )
         reporter.report(images.event)
         model = Resolver.load(settings, reporter).choose(request.model, runtime=runtime, size=request.size)
