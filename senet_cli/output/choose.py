@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 from senet_cli.output.base import Format, Writer
-from senet_cli.output.json import JsonlWriter, JsonWriter
-from senet_cli.output.rows import CsvWriter, TsvWriter
-from senet_cli.output.table import TableWriter
+from senet_cli.output.endings import WRITTEN
 
 
 def make_writer(
     name: Format, *, width: int = 80, colour: bool = False, unicode: bool = True, inert: bool = False
 ) -> Writer:
-    """The writer of a format; width, colour and characters matter for the table only, `inert` for CSV."""
-    if name == "table":
-        return TableWriter(width, colour=colour, unicode=unicode)
-    writers: dict[Format, Callable[[], Writer]] = {
-        "tsv": TsvWriter,
-        "csv": lambda: CsvWriter(inert=inert),
-        "json": JsonWriter,
-        "jsonl": JsonlWriter,
+    """Make the writer of a format, whose module is imported only now.
+
+    Args:
+        name: of the format.
+        width, colour, unicode: see `TableWriter`; for the table only.
+        inert: see `CsvWriter`; for CSV only.
+    """
+    options: dict[Format, dict[str, Any]] = {
+        "table": {"width": width, "colour": colour, "unicode": unicode},
+        "csv": {"inert": inert},
     }
-    return writers[name]()
+    place = WRITTEN[name]
+    module = import_module(f"senet_cli.output.{place.module}")
+    writer: Writer = getattr(module, place.writer)(**options.get(name, {}))
+    return writer

@@ -1,28 +1,37 @@
-"""What the ending of a file's name says: format and compression."""
+"""The formats of records: who writes them, and what the ending of a file's name says of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar, get_args
 
 from senet_cli.advice import advise
 from senet_cli.errors import UsageError
 
 Format = Literal["table", "tsv", "csv", "json", "jsonl"]
-FORMATS: tuple[Format, ...] = ("table", "tsv", "csv", "json", "jsonl")
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+
+class Written(NamedTuple):
+    """How a format is written: a module of `senet_cli.output`, its `Writer`, the endings of such files."""
+
+    module: str
+    writer: str
+    endings: tuple[str, ...]
+
+
+WRITTEN: dict[Format, Written] = {
+    "tsv": Written("rows", "TsvWriter", ("", ".tsv", ".txt")),
+    "csv": Written("rows", "CsvWriter", (".csv",)),
+    "json": Written("json", "JsonWriter", (".json",)),
+    "jsonl": Written("json", "JsonlWriter", (".jsonl", ".ndjson")),
+    "table": Written("table", "TableWriter", (".table",)),
+}
+"""A new format is a row here, its name in `Format`, and a module with its writer."""
 Compression = Literal["gz", "zst"]
 
 ReportFormat = Literal["table", "json"]
-_FORMATS: dict[str, Format] = {
-    "": "tsv",
-    ".tsv": "tsv",
-    ".txt": "tsv",
-    ".csv": "csv",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".table": "table",
-}
+_FORMATS = {ending: name for name, written in WRITTEN.items() for ending in written.endings}
 _REPORTS: dict[str, ReportFormat] = {"": "table", ".txt": "table", ".table": "table", ".json": "json"}
 _COMPRESSIONS: dict[str, Compression] = {".gz": "gz", ".zst": "zst"}
 _Name = TypeVar("_Name", bound=str)

@@ -13,6 +13,7 @@ from senet_cli.errors import DiskError, OutputClosed
 from senet_cli.inference.records import Record
 from senet_cli.output.base import FORMATS, Format, Output, open_output
 from senet_cli.output.choose import make_writer
+from senet_cli.output.endings import WRITTEN
 from tests.output.outputs import RECORD, written
 
 
@@ -24,6 +25,13 @@ def test_every_writer_adds_only_at_the_end(records: list[Record], name: Format) 
     parts = [writer.begin(), *map(writer.record, records), writer.end()]
     assert "".join(parts) == whole
     assert all(parts[1:-1])
+
+
+def test_every_format_has_its_row() -> None:
+    assert {*WRITTEN} == {*FORMATS}
+    endings = [ending for row in WRITTEN.values() for ending in row.endings]
+    assert len(endings) == len({*endings})
+    assert "" in endings
 
 
 def test_a_file_gets_its_name_only_when_it_is_complete(tmp_path: Path) -> None:
