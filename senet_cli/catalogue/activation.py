@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from senet_cli.advice import advise
-from senet_cli.errors import CheckpointError
+from senet_cli.errors import CheckpointError, advise
 
 Activation = Literal["softmax", "sigmoid", "none"]
 """Probabilities that sum to 1, a probability for each class by itself, or the outputs as they are."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from senet_cli.advice import advise
 from senet_cli.catalogue.entries import Architecture, Checkpoint, Preprocess
-from senet_cli.errors import UsageError
+from senet_cli.errors import UsageError, advise
 from senet_cli.specs import Spec
 
 SizeRecipe = Literal["default", "test"]

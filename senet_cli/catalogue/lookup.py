@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from senet_cli.advice import advise
 from senet_cli.catalogue.entries import Architecture, Checkpoint
 from senet_cli.catalogue.fields import Fields, read_json
 from senet_cli.catalogue.labels import NO_NAME, LabelSet, load_labels, numbered_labels
 from senet_cli.catalogue.lazy_mapping import LazyMapping, overlaid
 from senet_cli.catalogue.parse import parse_architecture, parse_checkpoint, parse_label_set, parse_name
-from senet_cli.errors import ManifestError, SenetError, UnknownModelError
+from senet_cli.errors import ManifestError, SenetError, UnknownModelError, advise
 from senet_cli.settings import BUNDLED_MODEL
 
 SCHEMA = 1

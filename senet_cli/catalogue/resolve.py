@@ -6,12 +6,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from senet_cli.advice import advise
 from senet_cli.catalogue.entries import Architecture, Checkpoint
 from senet_cli.catalogue.fields import read_json
 from senet_cli.catalogue.labels import LabelSet
 from senet_cli.catalogue.lookup import MODEL_FILE, Manifest, load_manifest, parse_manifest
-from senet_cli.errors import ManifestError, SenetError, UnknownModelError, UsageError
+from senet_cli.errors import ManifestError, SenetError, UnknownModelError, UsageError, advise
 from senet_cli.settings import Settings
 
 _SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from senet_cli.advice import Advice, Step
-from senet_cli.errors import SenetError
+from senet_cli.errors import Advice, SenetError, Step
 
 
 def hint(error: SenetError) -> str:

@@ -6,10 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from senet_cli.advice import advise
 from senet_cli.datasets.labelled import WANTED, Labelled, Remark
 from senet_cli.datasets.names import normal
-from senet_cli.errors import DiskError, UsageError
+from senet_cli.errors import DiskError, UsageError, advise
 from senet_cli.images.kinds import is_image_name
 from senet_cli.images.sources import Source, walk
 

@@ -9,13 +9,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from senet_cli.advice import advise
 from senet_cli.datasets.classes import WORDNET
 from senet_cli.datasets.labelled import Labelled
 from senet_cli.datasets.names import normal
 from senet_cli.datasets.parts import inner
 from senet_cli.datasets.splits import read_held_back
-from senet_cli.errors import DiskError, UsageError
+from senet_cli.errors import DiskError, UsageError, advise
 from senet_cli.images.kinds import is_image_name
 from senet_cli.images.sources import Source, walk
 

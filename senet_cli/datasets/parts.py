@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from senet_cli.advice import advise
 from senet_cli.datasets.cifar import FOLDERS
 from senet_cli.datasets.class_folders import folders, holds_images, loose_images
 from senet_cli.datasets.labelled import WANTED, Remark
 from senet_cli.datasets.names import plain
-from senet_cli.errors import UsageError
+from senet_cli.errors import UsageError, advise
 
 _TRAINING = ("train", "training")
 _MEASURING = ("val", "valid", "validation", "test", "testing", "dev", "eval", "evaluation", "holdout")

@@ -7,8 +7,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 
-from senet_cli.advice import advise
-from senet_cli.errors import DiskError, UsageError
+from senet_cli.errors import DiskError, UsageError, advise
 
 _UTF_8_MARK = b"\xef\xbb\xbf"
 _WIDE_MARKS = {

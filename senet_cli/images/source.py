@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from senet_cli.advice import Advice, advise
-from senet_cli.errors import ImageError
+from senet_cli.errors import Advice, ImageError, advise
 
 STDIN_NAMES = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 """What means standard input where files are named."""

@@ -6,8 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from senet_cli.advice import advise
-from senet_cli.errors import DiskError, ImageError, UsageError
+from senet_cli.errors import DiskError, ImageError, UsageError, advise
 from senet_cli.images.ends import holds_another
 from senet_cli.images.kinds import EXTENSIONS, Skipped, is_apple_double, is_image_name
 from senet_cli.images.lists import check_list, names_in

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senet_cli.advice import advise
 from senet_cli.catalogue.activation import Activation
 from senet_cli.catalogue.entries import Architecture, Metric, Preprocess
 from senet_cli.catalogue.labels import LabelSet
-from senet_cli.errors import DiskError
+from senet_cli.errors import DiskError, advise
 from senet_cli.weights.taken import Taken
 
 if TYPE_CHECKING:

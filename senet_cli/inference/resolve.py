@@ -6,13 +6,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from senet_cli.advice import advise
 from senet_cli.catalogue.activation import Activation
 from senet_cli.catalogue.entries import Preprocess
 from senet_cli.catalogue.input_size import USUAL_SIZE, InputSize
 from senet_cli.catalogue.labels import check_labels
 from senet_cli.catalogue.resolve import Catalogue, KnownModel, ModelRef
-from senet_cli.errors import CheckpointError, DiskError, NetworkError, SenetError
+from senet_cli.errors import CheckpointError, DiskError, NetworkError, SenetError, advise
 from senet_cli.events import SILENCE, BundledModelUsed, Reporter
 from senet_cli.inference.conversions import conversion_key, find_conversion
 from senet_cli.inference.models import FromConversion, FromFile, RunnableModel, Start

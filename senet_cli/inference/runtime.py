@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from senet_cli.advice import advise
-from senet_cli.errors import DeviceError
+from senet_cli.errors import DeviceError, advise
 from senet_cli.inference.engines import openvino
 from senet_cli.inference.engines.base import (
     DeviceFacts,

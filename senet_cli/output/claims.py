@@ -17,8 +17,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from senet_cli.advice import advise
-from senet_cli.errors import DiskError
+from senet_cli.errors import DiskError, advise
 from senet_cli.output.targets import Target
 
 _MAX_NAME = 255

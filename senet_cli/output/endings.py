@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar, get_args
 
-from senet_cli.advice import advise
-from senet_cli.errors import UsageError
+from senet_cli.errors import UsageError, advise
 
 Format = Literal["table", "tsv", "csv", "json", "jsonl"]
 FORMATS: tuple[Format, ...] = get_args(Format)

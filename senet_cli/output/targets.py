@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from senet_cli.advice import advise
-from senet_cli.errors import DiskError, UsageError
+from senet_cli.errors import DiskError, UsageError, advise
 from senet_cli.images.kinds import EXTENSIONS, HEIF_EXTENSIONS, RAW_EXTENSIONS
 from senet_cli.images.signatures import is_image
 

@@ -19,9 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senet_cli.advice import advise
 from senet_cli.catalogue.entries import SUFFIXES, Checkpoint, CheckpointFile, EntryName, MemberDigest
-from senet_cli.errors import CheckpointError, DigestError, DiskError
+from senet_cli.errors import CheckpointError, DigestError, DiskError, advise
 from senet_cli.events import Reporter, WaitingForProcess
 from senet_cli.settings import Settings
 from senet_cli.store import archives

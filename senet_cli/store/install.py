@@ -8,10 +8,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from senet_cli.advice import advise
 from senet_cli.catalogue.entries import Checkpoint, CheckpointFile
 from senet_cli.catalogue.lookup import Manifest
-from senet_cli.errors import CheckpointError, DigestError, DiskError, NetworkError
+from senet_cli.errors import CheckpointError, DigestError, DiskError, NetworkError, advise
 from senet_cli.events import DownloadAdvanced, DownloadFinished, DownloadStarted, Reporter
 from senet_cli.settings import Settings
 from senet_cli.store.cache import Cache, Installed

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from senet_cli.advice import advise
 from senet_cli.catalogue.entries import CheckpointFile, MemberDigest
-from senet_cli.errors import CheckpointError, DigestError
+from senet_cli.errors import CheckpointError, DigestError, advise
 from senet_cli.store import archives
 
 _NOTHING_INSTALLED = "Nothing was installed. The file is damaged or was replaced."

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urljoin, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
-from senet_cli.advice import Advice, advise
-from senet_cli.errors import NetworkError
+from senet_cli.errors import Advice, NetworkError, advise
 from senet_cli.store.files import chunks_of
 from senet_cli.store.retry import parse_retry_after
 

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from senet_cli.advice import advise
 from senet_cli.catalogue.entries import Architecture
 from senet_cli.catalogue.lookup import Manifest
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.catalogue.traits import only_in
-from senet_cli.errors import UsageError
+from senet_cli.errors import UsageError, advise
 from senet_cli.events import Reporter
 from senet_cli.inference.models import FromFile, load_torch_network
 from senet_cli.inference.resolve import Resolver

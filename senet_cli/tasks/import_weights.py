@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senet_cli.advice import advise
 from senet_cli.catalogue.activation import Activation, check_activation
 from senet_cli.catalogue.entries import (
     Architecture,
@@ -25,7 +24,7 @@ from senet_cli.catalogue.parse import is_name
 from senet_cli.catalogue.resolve import Catalogue, ModelRef
 from senet_cli.catalogue.traits import differences
 from senet_cli.datasets.label_files import read_labels
-from senet_cli.errors import DiskError, ModelError, SenetError, UsageError
+from senet_cli.errors import DiskError, ModelError, SenetError, UsageError, advise
 from senet_cli.events import Reporter, WaitingForProcess, WeightsTaken
 from senet_cli.settings import Settings
 from senet_cli.store.cache import Cache

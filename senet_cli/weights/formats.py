@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from senet_cli.advice import Advice, advise
-from senet_cli.errors import CheckpointError
+from senet_cli.errors import Advice, CheckpointError, advise
 from senet_cli.weights.pickles import TORCH_MAGIC, names_in, protocol_of
 from senet_cli.weights.publishers.caffe import is_caffemodel
 

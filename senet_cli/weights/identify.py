@@ -12,9 +12,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from senet_cli.advice import advise
 from senet_cli.catalogue.entries import Architecture
-from senet_cli.errors import CheckpointError
+from senet_cli.errors import CheckpointError, advise
 from senet_cli.weights.publishers import LAYOUTS, KeyLayout
 from senet_cli.weights.read import expected_shapes, fit_to_keys, recognise_layout
 

@@ -19,8 +19,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from senet_cli.advice import advise
-from senet_cli.errors import CheckpointError, DiskError
+from senet_cli.errors import CheckpointError, DiskError, advise
 from senet_cli.nets.network import SENetwork, network_from_state
 from senet_cli.specs import Spec
 from senet_cli.store.archives import is_archive, open_member

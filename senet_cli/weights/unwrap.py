@@ -17,8 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from senet_cli.advice import advise
-from senet_cli.errors import CheckpointError, UsageError
+from senet_cli.errors import CheckpointError, UsageError, advise
 from senet_cli.weights.publishers import LAYOUTS
 from senet_cli.weights.taken import WHOLE, Taken
 

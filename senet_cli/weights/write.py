@@ -7,8 +7,7 @@ import io
 import torch
 from torch import Tensor
 
-from senet_cli.advice import advise
-from senet_cli.errors import UsageError
+from senet_cli.errors import UsageError, advise
 from senet_cli.nets.network import SENetwork
 from senet_cli.weights.publishers import KeyLayout, style_of
 from senet_cli.weights.publishers.base import Container, Style

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import get_args
 
 import senet_cli
-from senet_cli.advice import Step, advise
 from senet_cli.cli.hints import WORDS, hint, in_words
-from senet_cli.errors import SenetError, UsageError
+from senet_cli.errors import SenetError, Step, UsageError, advise
 
 PACKAGE = Path(senet_cli.__file__).parent
 FLAG = re.compile(r"(?:^|[\s`'\"(\[])(?:--?[A-Za-z]|-\d`)")

@@ -16,9 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from senet_cli.advice import advise
 from senet_cli.cli.benchmark import _table
-from senet_cli.errors import DeviceError, UsageError
+from senet_cli.errors import DeviceError, UsageError, advise
 from senet_cli.settings import BUNDLED_MODEL, Settings
 from senet_cli.tasks.benchmark.measure import RUNS, Case, Measured, engine_alone, measure, percentile
 from senet_cli.tasks.benchmark.processes import in_new_process, seconds_of

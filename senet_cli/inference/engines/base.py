@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from senet_cli.advice import advise
-from senet_cli.errors import DeviceError, UsageError
+from senet_cli.errors import DeviceError, UsageError, advise
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,9 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from senet_cli.advice import advise
 from senet_cli.catalogue.entries import Preprocess
-from senet_cli.errors import DeviceError
+from senet_cli.errors import DeviceError, advise
 from senet_cli.inference.engines.base import UNLIMITED, DeviceFacts, EngineName, Precision
 from senet_cli.nets.folding import fold_batch_norms
 from senet_cli.nets.network import SENetwork

@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-from senet_cli.advice import advise
-from senet_cli.errors import DeviceError, ExitCode
+from senet_cli.errors import DeviceError, ExitCode, advise
 
 Result = TypeVar("Result")
 

@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from senet_cli.advice import advise
 from senet_cli.catalogue.input_size import USUAL_SIZE, InputSize
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.datasets.archives import unpacked
@@ -15,7 +14,7 @@ from senet_cli.datasets.classes import match_classes
 from senet_cli.datasets.ground_truth import read_labelled
 from senet_cli.datasets.labelled import Labelled
 from senet_cli.datasets.training_record import MANY, TrainingRecord
-from senet_cli.errors import NothingToClassifyError
+from senet_cli.errors import NothingToClassifyError, advise
 from senet_cli.events import (
     ImagesCounted,
     ImagesDone,

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from senet_cli.advice import advise
 from senet_cli.catalogue.labels import LabelSet, labels_for_classes
 from senet_cli.catalogue.lookup import BUNDLED_MODELS
 from senet_cli.datasets.division import Division
@@ -15,7 +14,7 @@ from senet_cli.datasets.parts import inner
 from senet_cli.datasets.readable import unreadable_classes
 from senet_cli.datasets.splits import read_splits
 from senet_cli.datasets.training_record import MANY, TrainingRecord, joined
-from senet_cli.errors import UsageError
+from senet_cli.errors import UsageError, advise
 from senet_cli.events import (
     ClassesNotMeasured,
     ClassesUnreadable,

@@ -23,12 +23,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from senet_cli.advice import advise
 from senet_cli.catalogue.entries import Checkpoint
 from senet_cli.catalogue.labels import LabelSet
 from senet_cli.catalogue.lookup import MODEL_FILE
 from senet_cli.datasets.training_record import TrainingRecord
-from senet_cli.errors import CheckpointError, DiskError, UsageError
+from senet_cli.errors import CheckpointError, DiskError, UsageError, advise
 from senet_cli.nets.network import SENetwork
 from senet_cli.output.targets import refuse_protected
 from senet_cli.store.files import write_atomically

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from senet_cli.advice import advise
-from senet_cli.errors import DivergedError, UsageError
+from senet_cli.errors import DivergedError, UsageError, advise
 from senet_cli.nets.network import SENetwork
 from senet_cli.nets.pixels import PixelNetwork
 from senet_cli.tasks.train.mixing import CutMix

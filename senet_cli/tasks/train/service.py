@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 
-from senet_cli.advice import advise
 from senet_cli.catalogue.entries import (
     OWN_RUN,
     Architecture,
@@ -30,7 +29,7 @@ from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.datasets.archives import unpacked
 from senet_cli.datasets.labelled import Labelled
 from senet_cli.datasets.names import normal
-from senet_cli.errors import UsageError
+from senet_cli.errors import UsageError, advise
 from senet_cli.events import (
     SILENCE,
     EpochAdvanced,
