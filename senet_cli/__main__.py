@@ -114,7 +114,7 @@ def _complain(error: SenetError) -> ExitCode:
 
 
 def _signal_behind(error: BaseException | None) -> ExitCode | None:
-    """The signal that is behind an error.
+    """Find the signal that is behind an error.
 
     Some libraries wrap what interrupts their import; and what is closed on the way out may fail, as standard
     output does when its terminal is gone.
@@ -153,7 +153,7 @@ def _hang_up(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _flush() -> None:
-    """What is still buffered may meet a closed pipe; that must not be Python's last words."""
+    """Flush the streams; a closed pipe that they meet must not be Python's last words."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

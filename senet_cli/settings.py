@@ -70,7 +70,7 @@ class Settings:
 
 
 def debugging(environment: Mapping[str, str] = os.environ) -> bool:
-    """True if bugs of ours shall show their traceback."""
+    """Return True if bugs in senet are to show their traceback."""
     return environment.get("SENET_DEBUG", "").strip().lower() in _TRUE
 
 
@@ -93,7 +93,7 @@ def _seconds(name: str, environment: Mapping[str, str], default: float) -> float
 
 
 def _folder(chosen: str | None) -> Path:
-    """The folder that was chosen, or the user's own for caches."""
+    """Find the folder that was chosen, or the user's own for caches."""
     try:
         if chosen:
             return Path(chosen).expanduser()
@@ -108,7 +108,7 @@ def _folder(chosen: str | None) -> Path:
 
 
 def _models(chosen: str | None) -> Path | None:
-    """The folder that was chosen, or one among the user's own data: a cache may be emptied, this may not."""
+    """Find the chosen folder, or one among the user's own data: a cache may be emptied, this may not."""
     try:
         if chosen:
             return Path(chosen).expanduser()

@@ -22,7 +22,7 @@ _NUMERALS = {2: "two", 3: "three", 4: "four"}
 
 
 def read(kind: Any, source: Fields) -> Any:
-    """The value that the fields of an object describe; fields that are not the value's stay to be taken.
+    """Read the value that an object's fields describe; fields that are not the value's stay to be taken.
 
     Args:
         kind: a dataclass, or a union of dataclasses of which `type` names one.
@@ -41,7 +41,7 @@ def read(kind: Any, source: Fields) -> Any:
 
 
 def write(value: Any) -> dict[str, Any]:
-    """The object that `read` makes the value from. Numbers and texts that say nothing are left out."""
+    """Write the object that `read` makes the value from, without numbers and texts that say nothing."""
     tag = getattr(value, "tag", None)
     written = {"type": tag} if tag else {}
     kind: Any = type(value)
@@ -53,7 +53,7 @@ def write(value: Any) -> dict[str, Any]:
 
 
 def schema(kind: Any, definitions: dict[str, Schema]) -> Schema:
-    """JSON Schema of what `read` accepts: a reference to what is added to `definitions`, by class name."""
+    """Make a JSON Schema of what `read` accepts: a reference to what is added to `definitions`, by class."""
     references = [_definition(member, definitions) for member in members(kind)]
     return references[0] if len(references) == 1 else {"oneOf": references}
 
@@ -82,7 +82,7 @@ def _definition(kind: type, definitions: dict[str, Schema]) -> Schema:
 
 
 def _chosen(kinds: tuple[type, ...], source: Fields) -> type:
-    """The class that `type` names; without it the usual one, or the one without a tag."""
+    """Find the class that `type` names; without it the usual one, or the one without a tag."""
     tagged = {kind.tag: kind for kind in kinds if hasattr(kind, "tag")}
     usual = next((kind for kind in kinds if getattr(kind, "usual", not hasattr(kind, "tag"))), None)
     if usual and (not tagged or "type" not in source):
@@ -91,7 +91,7 @@ def _chosen(kinds: tuple[type, ...], source: Fields) -> type:
 
 
 def members(kind: Any) -> tuple[type, ...]:
-    """The dataclasses of a union."""
+    """List the dataclasses of a union."""
     return get_args(kind) if _is_union(kind) else (kind,)
 
 
@@ -119,7 +119,7 @@ class _Field:
 
 @cache
 def fields_of(kind: type) -> tuple[_Field, ...]:
-    """The fields that a dataclass has in JSON.
+    """List the fields that a dataclass has in JSON.
 
     Raises:
         TypeError: an annotation that has no form in JSON.
@@ -141,7 +141,7 @@ def fields_of(kind: type) -> tuple[_Field, ...]:
 
 
 def _split(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    """A type and what is said about it."""
+    """Split an annotation into its type and what is said about it."""
     if get_origin(hint) is Annotated:
         base, *marks = get_args(hint)
         return base, tuple(marks)
@@ -153,7 +153,7 @@ def _is_union(hint: Any) -> bool:
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:
-    """A type, and True if it may also be None."""
+    """Return a type, and True if it may also be None."""
     members = get_args(hint) if _is_union(hint) else (hint,)
     given = tuple(member for member in members if member is not types.NoneType)
     return (given[0] if len(given) == 1 else typing.Union[given]), len(given) < len(members)  # noqa: UP007
@@ -208,7 +208,7 @@ class _Scalar:
 
 
 def _row(members: tuple[Any, ...]) -> _Form:
-    """An array: of parts, of any number of whole numbers, or of as many numbers as the tuple has."""
+    """Read an array: of parts, of any number of whole numbers, or of as many numbers as the tuple has."""
     base, marks = _split(members[0])
     if is_dataclass(base):
         return _Parts(base)

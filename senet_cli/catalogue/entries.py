@@ -61,7 +61,7 @@ class Preprocess:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """An architecture key with what weights of one's own get when nothing else is said.
+    """An architecture key with what your own weights get when nothing else is said.
 
     Args:
         key: as `--arch` takes it.
@@ -88,11 +88,11 @@ class Digest:
         return len(self.value) == 64
 
     def identifies(self, sha256: str) -> bool:
-        """True if `sha256` (64 digits) agrees with what is published."""
+        """Return True if `sha256` (64 digits) agrees with what is published."""
         return sha256.startswith(self.value)
 
     def excludes(self, sha256: str) -> bool:
-        """True if what is published rules `sha256` (64 digits) out."""
+        """Return True if what is published rules `sha256` (64 digits) out."""
         return not self.identifies(sha256)
 
     def __str__(self) -> str:
@@ -119,11 +119,11 @@ class MemberDigest:
         return self.sha1
 
     def identifies(self, sha256: str) -> bool:
-        """False: nothing is published of the archive's own bytes; one has to look inside."""
+        """Return False: nothing is published of the archive's own bytes; only its member tells."""
         return False
 
     def excludes(self, sha256: str) -> bool:
-        """False, for the same reason."""
+        """Return False, for the same reason."""
         return False
 
     def __str__(self) -> str:
@@ -233,7 +233,7 @@ class Checkpoint:
         return self.metric_with(self.preprocess)
 
     def metric_with(self, preprocess: Preprocess) -> Metric | None:
-        """The accuracy that is published for this preprocessing, which must be the publisher's own."""
+        """Find the accuracy published for this preprocessing, which must be the publisher's own."""
         if preprocess not in (self.preprocess, self.test_preprocess):
             return None
         return next((m for m in self.metrics if m.size == preprocess.crop), None)

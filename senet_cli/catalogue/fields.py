@@ -16,7 +16,7 @@ _SHOWN = 80
 
 
 def read_json(path: Path) -> Fields:
-    """The object in a JSON file.
+    """Read the object in a JSON file.
 
     Raises:
         ManifestError: not JSON, not an object, or a key given twice.
@@ -66,14 +66,14 @@ class Fields:
         raise ManifestError(f"{self.where}: {problem}")
 
     def left(self) -> tuple[str, ...]:
-        """Names of the fields that were not taken yet."""
+        """List the fields that were not taken yet."""
         return tuple(self._data)
 
     def __contains__(self, name: str) -> bool:
         return name in self._data
 
     def take(self, name: str, default: Any = ...) -> Any:
-        """The raw value, once."""
+        """Take the raw value, once."""
         if name in self._data:
             return self._data.pop(name)
         if default is ...:
@@ -81,14 +81,14 @@ class Fields:
         return default
 
     def text(self, name: str, default: Any = ...) -> str:
-        """A string that is not empty."""
+        """Take a string that is not empty."""
         value = self.take(name, default)
         if value is not default and (not isinstance(value, str) or not value):
             self.fail(f"`{name}` must be a text, not {_kind(value)}")
         return str(value)
 
     def integer(self, name: str, low: int, high: int, default: Any = ...) -> int:
-        """A whole number within `low`..`high`."""
+        """Take a whole number within `low`..`high`."""
         value = self.take(name, default)
         whole = isinstance(value, int) and not isinstance(value, bool)
         if value is not default and not (whole and low <= value <= high):
@@ -96,21 +96,21 @@ class Fields:
         return value  # type: ignore[no-any-return]
 
     def number(self, name: str, low: float, high: float, default: Any = ...) -> float:
-        """A number within `low`..`high`."""
+        """Take a number within `low`..`high`."""
         value = self.take(name, default)
         if value is not default and not _is_number(value, low, high):
             self.fail(f"`{name}` must be a number from {low:g} to {high:g}, not {_kind(value)}")
         return value  # type: ignore[no-any-return]
 
     def flag(self, name: str, default: Any = ...) -> bool:
-        """True or false."""
+        """Take true or false."""
         value = self.take(name, default)
         if not isinstance(value, bool):
             self.fail(f"`{name}` must be true or false, not {_kind(value)}")
         return value
 
     def choice(self, name: str, options: tuple[T, ...], default: Any = ...) -> T:
-        """One of `options`."""
+        """Take one of `options`."""
         value = self.take(name, default)
         same = any(value == option and type(value) is type(option) for option in options)
         if value is not default and not same:
@@ -119,14 +119,14 @@ class Fields:
         return value  # type: ignore[no-any-return]
 
     def items(self, name: str, default: Any = ...) -> list[Any]:
-        """An array."""
+        """Take an array."""
         value = self.take(name, default)
         if not isinstance(value, list):
             self.fail(f"`{name}` must be an array, not {_kind(value)}")
         return value
 
     def texts(self, name: str, default: Any = ...) -> tuple[str, ...]:
-        """An array of strings."""
+        """Take an array of strings."""
         values = self.items(name, default)
         for value in values:
             if not isinstance(value, str) or not value:
@@ -134,7 +134,7 @@ class Fields:
         return tuple(values)
 
     def integers(self, name: str, low: int, high: int) -> tuple[int, ...]:
-        """An array of whole numbers within `low`..`high`."""
+        """Take an array of whole numbers within `low`..`high`."""
         values = self.items(name)
         for value in values:
             if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
@@ -142,7 +142,7 @@ class Fields:
         return tuple(values)
 
     def triple(self, name: str, low: float, high: float) -> tuple[float, float, float]:
-        """Three numbers within `low`..`high`."""
+        """Take three numbers within `low`..`high`."""
         values = self.items(name)
         if len(values) != 3 or not all(_is_number(value, low, high) for value in values):
             self.fail(f"`{name}` must hold three numbers from {low:g} to {high:g}")
@@ -150,18 +150,18 @@ class Fields:
         return red, green, blue
 
     def child(self, name: str) -> Fields:
-        """An object within this one."""
+        """Take an object within this one."""
         return Fields(self.take(name), f"{self.where}: {name[:_SHOWN]}")
 
     def optional_child(self, name: str) -> Fields | None:
-        """An object within this one, or None where the field is null or not there."""
+        """Take an object within this one, or None where the field is null or not there."""
         if self._data.get(name) is None:
             self.take(name, None)
             return None
         return self.child(name)
 
     def unread(self, name: str) -> dict[str, Callable[[], Fields]]:
-        """The objects within an object, by key, each still to be read; nothing if the field is not there."""
+        """Take the objects within an object, by key, each still to be read; none if the field is missing."""
         if name not in self:
             return {}
         child = self.child(name)
@@ -171,7 +171,7 @@ class Fields:
         }
 
     def each(self, name: str, parse: Callable[[Fields], T], default: Any = ...) -> tuple[T, ...]:
-        """An array of objects, each parsed."""
+        """Take an array of objects and parse each."""
         values = self.items(name, default)
         parsed = []
         for number, value in enumerate(values):

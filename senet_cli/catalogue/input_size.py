@@ -11,7 +11,7 @@ from senet_cli.specs import Spec
 
 SizeRecipe = Literal["default", "test"]
 MAX_SIZE = 4096
-"""Pixels; larger crops are no preprocessing that a manifest may hold either."""
+"""Pixels; a manifest may not hold larger crops either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class InputSize:
             raise UsageError(f"image size {self.image_size} is out of range (1 to {MAX_SIZE})")
 
     def of_checkpoint(self, checkpoint: Checkpoint) -> Preprocess:
-        """The checkpoint's preprocessing at this size.
+        """Prepare images for a checkpoint at this size.
 
         Raises:
             UsageError: it has no test recipe, or the network needs larger images.
@@ -59,7 +59,7 @@ class InputSize:
         return checkpoint.test_preprocess
 
     def of_architecture(self, architecture: Architecture) -> Preprocess:
-        """The same for weights of one's own.
+        """Prepare images for your own weights at this size.
 
         Raises:
             UsageError: a test recipe, which nobody published for them, or the network needs larger images.
@@ -69,7 +69,7 @@ class InputSize:
         return self.of(architecture.preprocess, architecture.spec, architecture.key)
 
     def of(self, usual: Preprocess, spec: Spec, name: str) -> Preprocess:
-        """A preprocessing at this size, for the network that `name` stands for in messages.
+        """Derive a preprocessing at this size; `name` stands for the network in messages.
 
         Raises:
             UsageError: the network cannot take such images.

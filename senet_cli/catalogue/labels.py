@@ -33,7 +33,7 @@ class LabelSet:
 
 
 def load_labels(name: str) -> LabelSet:
-    """A label set that comes with the package: a line a class, of identifier, name and synonyms.
+    """Load a label set that comes with the package: a line per class, of identifier, name and synonyms.
 
     Raises:
         ModelError: there is no such label set.
@@ -54,7 +54,7 @@ def load_labels(name: str) -> LabelSet:
 
 
 def is_packaged(labels: str) -> bool:
-    """True for the name of a label set that comes with the package."""
+    """Return True for the name of a label set that comes with the package."""
     try:
         load_labels(labels)
     except ModelError:
@@ -63,7 +63,7 @@ def is_packaged(labels: str) -> bool:
 
 
 def check_labels(labels: LabelSet, classes: int) -> LabelSet:
-    """The label set, if it fits a model with that many classes.
+    """Return the label set if it fits a model with that many classes.
 
     Raises:
         ModelError: its size is another.
@@ -74,12 +74,12 @@ def check_labels(labels: LabelSet, classes: int) -> LabelSet:
 
 
 def numbered_labels(classes: int) -> LabelSet:
-    """For a model whose classes have no known names: the indices as text."""
+    """Make labels for a model whose classes have no known names: the indices as text."""
     return LabelSet(NO_NAME, tuple(map(str, range(classes))), (None,) * classes)
 
 
 def labels_for_classes(names: Sequence[str]) -> LabelSet:
-    """The label set for class folders of these names, in this order.
+    """Make the label set for class folders of these names, in this order.
 
     WordNet ids of ImageNet become its names; the classes of a label set of the package become that set.
     """

@@ -37,7 +37,7 @@ class LazyMapping(Mapping[str, T]):
 
 
 def overlaid(base: Mapping[str, T], over: Mapping[str, T]) -> Mapping[str, T]:
-    """The values of both, those of `over` where both have one."""
+    """Combine two mappings; where both have a value, that of `over` counts."""
     return LazyMapping(
         {**dict.fromkeys(base), **dict.fromkeys(over)}, lambda name: (over if name in over else base)[name]
     )

@@ -45,7 +45,7 @@ class Manifest:
     folders: dict[str, Path] = field(default_factory=dict)
 
     def checkpoint(self, name: str) -> Checkpoint:
-        """The checkpoint with this name, alias or family name; upper case does not matter.
+        """Find the checkpoint with this name, alias or family name; case does not matter.
 
         Raises:
             UnknownModelError: there is none; the hint names the closest.
@@ -60,7 +60,7 @@ class Manifest:
         return self.checkpoints[target]
 
     def labels(self, name: str) -> LabelSet:
-        """The label set of this name, this manifest's own or one of the package's.
+        """Find the label set of this name, this manifest's own or one of the package's.
 
         Raises:
             ModelError: there is no such label set.
@@ -68,7 +68,7 @@ class Manifest:
         return self.label_sets.get(name) or load_labels(name)
 
     def labels_of(self, entry: Checkpoint | Architecture) -> LabelSet:
-        """The label set of a checkpoint, or the usual one of an architecture; indices where it has no names.
+        """Find a checkpoint's label set, or an architecture's usual one; indices if it has no names.
 
         Raises:
             ModelError: as `labels`.
@@ -79,7 +79,7 @@ class Manifest:
         return numbered_labels(architecture.spec.classes)
 
     def architecture(self, key: str) -> Architecture:
-        """The architecture with this key.
+        """Find the architecture with this key.
 
         Raises:
             UnknownModelError: there is none; the hint names the closest.
@@ -91,15 +91,15 @@ class Manifest:
         raise UnknownModelError(f"there is no architecture `{key}`", guess, advise("list-architectures"))
 
     def knows(self, name: str) -> bool:
-        """True if this name stands for a model, one that is damaged included."""
+        """Return True if this name stands for a model, one that is damaged included."""
         return plain_name(name) in self._targets() or plain_name(name) in self.damaged
 
     def names(self) -> list[str]:
-        """Names to choose from: the families, then every checkpoint."""
+        """List the names to choose from: the families, then every checkpoint."""
         return [*self.defaults, *self.checkpoints]
 
     def published_as(self, sha256: str) -> list[Checkpoint]:
-        """The published checkpoints that a file with this SHA-256 belongs to."""
+        """Find the published checkpoints that a file with this SHA-256 belongs to."""
         return [
             checkpoint
             for checkpoint in self.checkpoints.values()
@@ -107,11 +107,11 @@ class Manifest:
         ]
 
     def family_of(self, name: str) -> str | None:
-        """The family name that stands for this checkpoint, if one does."""
+        """Find the family name that stands for this checkpoint, if one does."""
         return next((family for family, target in self.defaults.items() if target == name), None)
 
     def merged(self, other: Manifest) -> Manifest:
-        """This manifest with the entries of `other` added; every name that `other` uses is then its own."""
+        """Add the entries of `other`; every name that `other` uses then means its entry."""
         claimed = {*other._targets()}
 
         def kept(name: str) -> Checkpoint:
@@ -145,7 +145,7 @@ class Manifest:
 
 
 def plain_name(name: str) -> str:
-    """A name as it is compared: neither case nor blanks around it matter."""
+    """Normalise a name for comparison: neither case nor blanks around it matter."""
     return name.strip().lower()
 
 
@@ -158,14 +158,14 @@ BUNDLED_MODELS = Path(__file__).resolve().parent.parent / "data" / "models"
 
 
 def bundled_manifest() -> Path:
-    """The manifest that came with this installation: inside the package, or beside it in a checkout."""
+    """Find the manifest of this installation: inside the package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
     inside = package / _FILE_NAME
     return inside if inside.exists() else package.parent / _FILE_NAME
 
 
 def load_manifest(extra: Path | None = None, models: Path | None = None) -> Manifest:
-    """The bundled manifest, with imported models and the entries of `extra` added or put in their place.
+    """Load the bundled manifest; imported models and the entries of `extra` are added or take precedence.
 
     Args:
         extra: a manifest of the user's.
@@ -185,13 +185,13 @@ def load_manifest(extra: Path | None = None, models: Path | None = None) -> Mani
 
 @functools.cache
 def _bundled() -> Manifest:
-    """What came with this installation. The tests have read the whole of it, so one entry may do here."""
+    """Read the bundled manifest. The tests have read the whole of it, so one entry may do here."""
     manifest = _read_manifest(read_json(bundled_manifest()), None, BUNDLED_MODELS.joinpath)
     return replace(manifest, folders={BUNDLED_MODEL: BUNDLED_MODELS / BUNDLED_MODEL})
 
 
 def imported_files(models: Path) -> list[Path]:
-    """What describes each imported model; a folder that one may not look into holds nothing for us."""
+    """List the manifests of the imported models; a folder that cannot be listed holds none."""
     try:
         return sorted(models.glob(f"*/{MODEL_FILE}"))
     except OSError:
@@ -199,7 +199,7 @@ def imported_files(models: Path) -> list[Path]:
 
 
 def _imported(paths: list[Path], base: Manifest) -> Manifest:
-    """The models that these files describe; one that is damaged does not keep the others from use.
+    """Read the models that these files describe; a damaged one does not keep the others from use.
 
     Their architectures stay theirs: `--arch` means the same whatever was imported.
     """

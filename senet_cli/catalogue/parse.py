@@ -42,12 +42,12 @@ MAX_FILE = 4 * 2**30
 
 
 def is_name(text: str) -> bool:
-    """True for what may name a checkpoint."""
+    """Return True for what may name a checkpoint."""
     return bool(NAME.fullmatch(text)) and text.partition(".")[0] not in _WINDOWS_DEVICES
 
 
 def parse_name(text: str, fields: Fields, field: str = "") -> EntryName:
-    """A checkpoint's name, safe as part of a file name on every system; `field` is where it stands."""
+    """Take a checkpoint's name, safe as part of a file name on every system, from `field`."""
     if not is_name(text):
         where = f"`{field}`: " if field else ""
         fields.fail(f"{where}`{text[:80]}` is not a name: use a-z, 0-9, `_`, `-` and at most one `.`")
@@ -55,7 +55,7 @@ def parse_name(text: str, fields: Fields, field: str = "") -> EntryName:
 
 
 def parse_architecture(key: str, fields: Fields) -> Architecture:
-    """One value of `architectures`."""
+    """Parse one value of `architectures`."""
     from senet_cli.catalogue.codec import read  # not what `senet --help` waits for
 
     parse_name(key, fields)
@@ -77,7 +77,7 @@ def _check_size(preprocess: Preprocess, spec: Spec, fields: Fields) -> None:
 
 
 def _whole(kind: type[T], fields: Fields) -> T:
-    """A value that has the object for itself."""
+    """Read a value that has the object for itself."""
     from senet_cli.catalogue.codec import read
 
     value: T = read(kind, fields)
@@ -86,7 +86,7 @@ def _whole(kind: type[T], fields: Fields) -> T:
 
 
 def parse_label_set(name: str, fields: Fields) -> LabelSet:
-    """One value of `label_sets`."""
+    """Parse one value of `label_sets`."""
     parse_name(name, fields)
     labels = fields.texts("labels")
     ids = tuple(fields.items("ids", [])) or (None,) * len(labels)
@@ -101,7 +101,7 @@ def parse_label_set(name: str, fields: Fields) -> LabelSet:
 def parse_checkpoint(
     name: str, fields: Fields, architectures: Mapping[str, Architecture], folder: Path
 ) -> Checkpoint:
-    """One value of `checkpoints`, its architecture looked up; `folder` holds the manifest's own files."""
+    """Parse a value of `checkpoints`, its architecture looked up; `folder` holds the manifest's own files."""
     key = fields.text("architecture")
     if key not in architectures:
         fields.fail(f"`architecture` is `{key[:80]}`, which `architectures` does not have")
@@ -131,7 +131,7 @@ def parse_checkpoint(
 
 
 def _test_preprocess(fields: Fields | None, usual: Preprocess) -> Preprocess | None:
-    """The sizes of `test`; everything else is as in `preprocess`."""
+    """Read the sizes of `test`; everything else is as in `preprocess`."""
     if fields is None:
         return None
     sizes = _whole(Sizes, fields)
@@ -167,7 +167,7 @@ def _file(fields: Fields, folder: Path) -> CheckpointFile:
 
 
 def _bare_name(fields: Fields, field: str) -> str:
-    """The name of a file beside the manifest, or in an archive; it can lead nowhere else."""
+    """Take the name of a file beside the manifest or in an archive; it can lead nowhere else."""
     name = fields.text(field)
     if not FILE_NAME.fullmatch(name) or name.partition(".")[0] in _WINDOWS_DEVICES:
         fields.fail(f"`{field}` is `{name[:80]}`; it must be a file's plain name, without folders")

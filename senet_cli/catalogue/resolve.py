@@ -123,7 +123,7 @@ class Catalogue:
         return KnownModel(checkpoint, self.manifest, self.manifest.folders.get(checkpoint.name))
 
     def all(self) -> list[KnownModel]:
-        """Every model, in the manifest's order; a damaged import is left out."""
+        """List every model, in the manifest's order; a damaged import is left out."""
         folders = self.manifest.folders
         return [
             KnownModel(checkpoint, self.manifest, folders.get(checkpoint.name))

@@ -10,12 +10,12 @@ from senet_cli.specs.declare import Trait
 
 
 def sizes_in_words(preprocess: Preprocess) -> str:
-    """How large an image is when the network sees it."""
+    """Say how large an image is when the network sees it."""
     return f"shorter edge to {preprocess.resize} ({preprocess.interpolation}), centre crop {preprocess.crop}"
 
 
 def preprocess_in_words(preprocess: Preprocess) -> str:
-    """What happens to an image before the network sees it."""
+    """Say what happens to an image before the network sees it."""
     cut = sizes_in_words(preprocess)
     if set(preprocess.std) == {1 / 255}:  # Caffe's way
         return f"{cut}, RGB 0..255 minus {' '.join(f'{255 * value:g}' for value in preprocess.mean)}"
@@ -25,18 +25,18 @@ def preprocess_in_words(preprocess: Preprocess) -> str:
 
 
 def structure_in_words(spec: Spec) -> str:
-    """The parts of a network that tell it from its relatives."""
+    """Name the parts of a network that tell it from its relatives."""
     return _in_words(trait for trait in spec.traits() if trait.said)
 
 
 def only_in(one: Spec, other: Spec) -> str:
-    """What the first network has and the second has not, in words; empty if they differ in classes alone."""
+    """Say what the first network has and the second lacks; empty if only the number of classes differs."""
     known = {*other.traits()}
     return _in_words(trait for trait in one.traits() if trait not in known)
 
 
 def differences(specs: Mapping[str, Spec]) -> dict[str, str]:
-    """What each network does not share with all others, in words, under the same keys."""
+    """Say what each network does not share with all others, under the same keys."""
     common = set[Trait].intersection(*({*spec.traits()} for spec in specs.values()))
     return {
         key: _in_words(trait for trait in spec.traits() if trait not in common) for key, spec in specs.items()

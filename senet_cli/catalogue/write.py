@@ -11,7 +11,7 @@ from senet_cli.catalogue.lookup import SCHEMA
 
 
 def manifest_of(checkpoint: Checkpoint, labels: LabelSet | None) -> dict[str, Any]:
-    """A manifest with one checkpoint and its architecture; `labels` where they do not come with the package.
+    """Make a manifest of one checkpoint and its architecture; `labels` if they do not come with the package.
 
     Reading it gives equal values: `parse_manifest` and this function are each other's inverse.
     """
@@ -27,7 +27,7 @@ def manifest_of(checkpoint: Checkpoint, labels: LabelSet | None) -> dict[str, An
 
 
 def checkpoint_dict(checkpoint: Checkpoint) -> dict[str, Any]:
-    """One value of `checkpoints`."""
+    """Make one value of `checkpoints`."""
     test = checkpoint.test_preprocess
     return {
         "publisher": checkpoint.publisher,

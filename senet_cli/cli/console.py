@@ -15,12 +15,12 @@ _STYLES = {"red": "31", "yellow": "33", "green": "32", "dim": "2"}
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """True if a person reads the stream directly; False also where there is no stream at all."""
+    """Return True if a person reads the stream directly; False also if there is no stream at all."""
     return stream is not None and stream.isatty()
 
 
 def colour_allowed(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
-    """NO_COLOR forbids (no-color.org), FORCE_COLOR allows, else a terminal that can."""
+    """Decide on colour: NO_COLOR forbids (no-color.org), FORCE_COLOR allows, else a terminal that can."""
     if environment.get("NO_COLOR"):
         return False
     if environment.get("FORCE_COLOR"):
@@ -29,7 +29,7 @@ def colour_allowed(stream: TextIO, environment: Mapping[str, str] = os.environ) 
 
 
 def say(text: str, style: str = "") -> None:
-    """One line or more on standard error, if there is one."""
+    """Write one line or more to standard error, if there is one."""
     if sys.stderr is None:
         return
     lines = "\n".join(printable(line) for line in text.split("\n"))
@@ -49,18 +49,18 @@ def complain(error: SenetError) -> None:
 
 
 def warn(text: str) -> None:
-    """A line that matters also with `-q`: where results lie, say."""
+    """Show a line that matters also with `-q`, such as where results lie."""
     say(text, style="yellow")
 
 
 def note(text: str, *, quiet: bool = False) -> None:
-    """A line that `-q` silences."""
+    """Show a line that `-q` silences."""
     if not quiet:
         say(f"note: {text}", style="dim")
 
 
 def megabytes(size: int | None) -> str:
-    """A size for people."""
+    """Write a size for people."""
     return "unknown size" if size is None else f"{size / 1e6:,.1f} MB"
 
 

@@ -186,7 +186,7 @@ def _top5(result: Evaluation) -> list[str]:
 
 
 def _published(model: RunnableModel) -> str:
-    """The accuracy to compare with; none where another size than the publisher's was asked for."""
+    """Find the accuracy to compare with; there is none for sizes other than the publisher's."""
     metric = model.metric
     if metric is None:
         resize, crop = model.preprocess.resize, model.preprocess.crop

@@ -1,4 +1,4 @@
-"""`senet import`: give weights of one's own a name."""
+"""`senet import`: give your own weights a name."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def import_(
 
 
 def _tell(imported: Imported, *, given: bool, quiet: bool) -> None:
-    """What was found out, for people to object to."""
+    """Show what was found out, for people to object to."""
     from senet_cli.catalogue.traits import preprocess_in_words, structure_in_words
 
     checkpoint, labels = imported.checkpoint, imported.labels.labels

@@ -30,7 +30,7 @@ _UNITS = (("", 1), ("k", 10**3), ("M", 10**6), ("G", 10**9), ("T", 10**12))
 
 
 def table(entries: Sequence[Summary], width: int) -> str:
-    """A head and a line for each model; a name that is too long for its column gets a line of its own.
+    """Lay out a header and a line for each model; a name too long for its column gets a separate line.
 
     Args:
         entries: what to show.
@@ -64,7 +64,7 @@ def _cells(shown: Sequence[Sequence[str]], gap: int) -> int:
 
 
 def short(number: int) -> str:
-    """A count with three digits and a unit: 28.1M."""
+    """Write a count with three digits and a unit: 28.1M."""
     unit, scale = next(((u, s) for u, s in _UNITS if number < 999.5 * s), _UNITS[-1])
     value = number / scale
     digits = 0 if scale == 1 or value >= 99.95 else 1 if value >= 9.995 else 2

@@ -27,7 +27,7 @@ _MAX_AUTO_JOBS, _MAX_JOBS = 8, 256
 
 
 def auto_or_count(text: str) -> int | None:
-    """`auto` (None) or a whole number from 1 on."""
+    """Read `auto` (None) or a whole number from 1 on."""
     if text == "auto":
         return None
     if not text.isdecimal() or len(text) > _MAX_DIGITS or int(text) < 1:
@@ -36,36 +36,36 @@ def auto_or_count(text: str) -> int | None:
 
 
 def decoding_threads(text: str) -> int:
-    """The value of `--jobs`: as many threads as may run at once, at most 8, where it is `auto`."""
+    """Read the value of `--jobs`; `auto` means as many threads as may run at once, at most 8."""
     return min(auto_or_count(text) or min(_MAX_AUTO_JOBS, processors()), _MAX_JOBS)
 
 
 def complete_model(incomplete: str) -> list[str]:
-    """Names of models for the shell's completion."""
+    """Complete names of models."""
     return _starting(incomplete, lambda manifest: manifest.names())
 
 
 def complete_family(incomplete: str) -> list[str]:
-    """Names before the dot for the shell's completion."""
+    """Complete names before the dot."""
     return _starting(
         incomplete, lambda manifest: dict.fromkeys(name.partition(".")[0] for name in manifest.checkpoints)
     )
 
 
 def complete_labels(incomplete: str) -> list[str]:
-    """Label sets for the shell's completion."""
+    """Complete label sets."""
     return _starting(
         incomplete, lambda manifest: dict.fromkeys(entry.labels for entry in manifest.checkpoints.values())
     )
 
 
 def complete_architecture(incomplete: str) -> list[str]:
-    """Architecture keys for the shell's completion."""
+    """Complete architecture keys."""
     return _starting(incomplete, lambda manifest: manifest.architectures)
 
 
 def complete_imported(incomplete: str) -> list[str]:
-    """Names of imported models for the shell's completion."""
+    """Complete names of imported models."""
     from senet_cli.store.model_folders import ImportedModels
 
     try:
@@ -136,7 +136,7 @@ JobsOption = Annotated[
 
 
 def named_files(model: str | None, *others: Path | None) -> list[Path]:
-    """Files that a run reads: those of a model that is named by its folder, and others that options name."""
+    """List files that a run reads: those of a model named by its folder, and others that options name."""
     names = (MODEL_FILE, WEIGHTS_FILE, HELD_BACK_FILE)
     folder = os.path.expanduser(model) if model else None  # noqa: PTH111 - without a home folder `~` is a name
     of_folder = [Path(folder, name) for name in names] if folder else []
@@ -144,12 +144,12 @@ def named_files(model: str | None, *others: Path | None) -> list[Path]:
 
 
 def architecture_option(text: str) -> Any:
-    """`--arch`, with what it is for in this command."""
+    """Define `--arch`, with what it is for in this command."""
     return typer.Option(metavar="KEY", autocompletion=complete_architecture, help=text, show_default=False)
 
 
 def activation_option(default: str) -> Any:
-    """`--activation`, with its default in this command."""
+    """Define `--activation`, with its default in this command."""
     return typer.Option(
         "--activation",
         show_default=default,
@@ -170,7 +170,7 @@ WeightsKeyOption = Annotated[
 
 
 def image_size_option(text: str, default: str) -> Any:
-    """`--image-size`, with what it does in this command."""
+    """Define `--image-size`, with what it does in this command."""
     return typer.Option("--image-size", min=1, max=MAX_SIZE, metavar="N", show_default=default, help=text)
 
 
@@ -195,7 +195,7 @@ NamesArgument = Annotated[
 
 
 def input_size(image_size: int | None, recipe: SizeRecipe) -> InputSize:
-    """The size that the two options ask for."""
+    """Read the size that the two options ask for."""
     size = InputSize(image_size, recipe)
     size.check()
     return size
@@ -204,7 +204,7 @@ def input_size(image_size: int | None, recipe: SizeRecipe) -> InputSize:
 def compute(
     engine: EngineRequest, device: str, precision: Precision, batch_size: str, jobs: str
 ) -> ComputeOptions:
-    """What the options that say where and how a network runs ask for."""
+    """Combine the options that say where and how a network runs."""
     from senet_cli.inference.runtime import ComputeOptions
 
     return ComputeOptions(
@@ -217,5 +217,5 @@ def compute(
 
 
 def settings(manifest: Path | None, *, offline: bool = False) -> Settings:
-    """Options over environment over defaults; an option that was not given is not an answer."""
+    """Merge options over environment over defaults; an option that was not given is not an answer."""
     return Settings.from_environment(manifest=manifest, offline=offline or None)

@@ -181,7 +181,7 @@ def _asked(
     weights_key: str | None,
     activation: Activation | None,
 ) -> ModelRef | OwnWeights | None:
-    """What the options say about the model: a name, weights of your own, or nothing."""
+    """Read what the options say about the model: a name, your own weights, or nothing."""
     if (weights is None) != (arch is None):
         raise UsageError(
             "`--weights FILE` and `--arch KEY` go together", "`senet list --architectures` shows the keys."

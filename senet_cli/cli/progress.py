@@ -15,7 +15,7 @@ _LINE_SECONDS = 10.0
 
 @contextlib.contextmanager
 def image_progress(*, shown: bool, count: Callable[[], int] | None) -> Iterator[Callable[[int], None]]:
-    """Gives a function to call with the number of images done so far.
+    """Provide a function to call with the number of images done so far.
 
     Args:
         shown: False for `-q`, and where a table on the terminal is progress enough.
@@ -74,7 +74,7 @@ def _lines(clock: Callable[[], float]) -> Callable[[int], None]:
 
 @contextlib.contextmanager
 def epoch_progress(epochs: int, *, shown: bool) -> Iterator[Callable[[int, int, int], None]]:
-    """Gives a function to call with epoch, images done in it, images in all; it draws on a terminal only."""
+    """Provide a function to call with epoch, images done in it, images in all; it draws on terminals only."""
     if not shown or not is_terminal(sys.stderr):
         yield lambda *_: None
         return

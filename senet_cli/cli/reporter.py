@@ -98,14 +98,14 @@ class ConsoleReporter:
 
 
 def _warning(event: Event) -> str:
-    """What is shown even to those who want quiet; empty for anything else."""
+    """Say what is shown even with `-q`; empty for anything else."""
     if isinstance(event, BundledModelUsed):
         return f"note: {_bundled(event)}"
     return f"warning: {event.error.message}" if isinstance(event, DamagedFilePutAside) else ""
 
 
 def _is_detail(event: Event) -> bool:
-    """True for what is of interest to those who ask for details only."""
+    """Return True for events that are only shown with `-v`."""
     if isinstance(event, WeightsTaken):
         return not event.several
     return isinstance(event, ConversionStarted | ConversionNotKept | ModelReady)

@@ -58,7 +58,7 @@ class ResultRun:
             output.write(head + writer.end())
 
     def tell(self) -> None:
-        """Notes on standard error: failures, files passed over, and with `-v` the speed."""
+        """Show notes on standard error: failures, files passed over, and with `-v` the speed."""
         if self._failed and not self._quiet:
             stopped = ", stopped there (--strict)" if self._strict else ""
             say(

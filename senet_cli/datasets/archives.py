@@ -15,7 +15,7 @@ from senet_cli.errors import DiskError, UsageError
 
 @contextlib.contextmanager
 def unpacked(data: Path) -> Iterator[Path]:
-    """The folder of a data set; a tar is unpacked into a temporary one (`TMPDIR` says where).
+    """Provide the folder of a data set; a tar is unpacked into a temporary one (`TMPDIR` says where).
 
     Raises:
         UsageError: neither a folder nor a tar.

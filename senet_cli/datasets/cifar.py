@@ -19,7 +19,7 @@ FOLDERS = {"cifar-10-batches-py": "cifar-10", "cifar-100-python": "cifar-100"}
 
 
 def find_cifar(folder: Path) -> tuple[Path, str] | None:
-    """(the folder that torchvision calls root, "cifar-10" or "cifar-100")."""
+    """Return the folder that torchvision calls root, and "cifar-10" or "cifar-100"."""
     for name, kind in FOLDERS.items():
         if folder.name == name:
             return folder.parent, kind
@@ -29,7 +29,7 @@ def find_cifar(folder: Path) -> tuple[Path, str] | None:
 
 
 def read_cifar(root: Path, kind: str, *, train: bool) -> Labelled:
-    """Published batches, whose MD5 sums torchvision compares before it unpickles them.
+    """Read published batches, whose MD5 sums torchvision compares before it unpickles them.
 
     Raises:
         UsageError: the files are not the published ones.
@@ -47,6 +47,6 @@ def read_cifar(root: Path, kind: str, *, train: bool) -> Labelled:
 
 
 def _as_ppm(name: str, pixels: NDArray[np.uint8]) -> Source:
-    """An array (H, W, 3) as the plainest of image files, so that it goes the way of all images."""
+    """Write an array (H, W, 3) as a PPM file, so that it is decoded as all images are."""
     height, width, _ = pixels.shape
     return Source(name, b"P6 %d %d 255\n" % (width, height) + pixels.tobytes())

@@ -17,7 +17,7 @@ _NO_DATA = frozenset({"__MACOSX"})
 
 
 def visible(folder: Path) -> list[Path]:
-    """What is in a folder, sorted by path, without what is hidden.
+    """List a folder, sorted by path, without what is hidden.
 
     Raises:
         DiskError: it cannot be read.
@@ -31,22 +31,22 @@ def visible(folder: Path) -> list[Path]:
 
 
 def folders(folder: Path) -> list[Path]:
-    """The folders in a folder; see `visible`."""
+    """List the folders in a folder; see `visible`."""
     return [path for path in visible(folder) if path.is_dir()]
 
 
 def loose_images(folder: Path) -> list[Path]:
-    """Images that lie in a folder itself, in none of its folders."""
+    """List the images that lie in a folder itself, in none of its folders."""
     return [path for path in visible(folder) if is_image_name(path.name) and not path.is_dir()]
 
 
 def holds_images(folder: Path) -> bool:
-    """True if there is an image in the folder, at any depth, or a folder that cannot be looked into."""
+    """Return True if the folder holds an image, at any depth, or a folder that cannot be listed."""
     return any(_belongs(source, folder) for source in walk(os.fspath(folder)))
 
 
 def read_classes(paths: Sequence[Path], *, empty: bool = False) -> Labelled:
-    """Images below these folders, one for each class; classes sorted by name, hidden files left out.
+    """Read images below these folders, one per class; classes sorted by name, hidden files left out.
 
     Folders whose names differ in nothing but their Unicode form are one class. A folder that cannot be listed
     is an image that cannot be read, so that it does not go missing.
@@ -82,7 +82,7 @@ def read_classes(paths: Sequence[Path], *, empty: bool = False) -> Labelled:
 
 
 def _belongs(source: Source, root: Path) -> bool:
-    """True for an image below `root` that is not hidden, and for what cannot be looked at."""
+    """Return True for an image below `root` that is not hidden, and for what cannot be looked at."""
     if source.problem:
         return True
     path = Path(source.name)

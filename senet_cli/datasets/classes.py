@@ -17,7 +17,7 @@ _LONGEST_INDEX = 9
 
 
 def match_classes(names: Sequence[str], labels: LabelSet) -> tuple[int, ...]:
-    """Position in the model's output for each class name of a data set.
+    """Find the position in the model's output of each class name of a data set.
 
     A name is an identifier of the model's (a WordNet id, alone or before `_` or `-`), one of its labels
     or their synonyms, where only one class has it (upper case, `_`, `-` and the Unicode form do not matter),
@@ -57,7 +57,7 @@ class _KnownClasses:
         self._by_number = _by_number(labels)
 
     def find(self, name: str) -> int | None:
-        """The position of a class in the model's output; None if there is none, or more than one."""
+        """Find the position of a class in the model's output; None if there is none, or more than one."""
         name = normal(name)
         wordnet = WORDNET.match(name)
         if wordnet and wordnet[0] in self._by_id:
@@ -72,7 +72,7 @@ class _KnownClasses:
         return self._by_number.get(int(name)) if short else None
 
     def hint(self, name: str) -> str:
-        """What an unknown name may stand for."""
+        """Suggest what an unknown name may stand for."""
         if several := self._by_synonym.get(plain(name)):
             meant = [f"`{self._labels.ids[i] or self._labels.labels[i]}`" for i in sorted(several)[:3]]
             return f"It may be {' or '.join(meant)}."
@@ -100,7 +100,7 @@ def _by_synonym(labels: LabelSet) -> dict[str, set[int]]:
 def _by_number(labels: LabelSet) -> dict[int, int]:
     """Positions by what a name that is a number stands for.
 
-    That is an index, unless the classes have numbers of their own: then `0` is no class of 1, 2 and 3. Labels
+    That is an index, unless the classes have numbers of their own: then `0` is not among 1, 2 and 3. Labels
     that are numbers throughout are found however many zeros stand before them.
     """
     names = [*labels.labels, *(name for several in labels.synonyms for name in several)]

@@ -62,7 +62,7 @@ class Division:
         return cls(splits.train.classes, tuple(train), tuple(held_back), by_name, earlier, is_given)
 
     def with_trained(self, classes: Sequence[int]) -> Division:
-        """All images of these classes are trained on, where it was us who held some back."""
+        """Train on all images of these classes, if it was this division that held some back."""
         if self.given:
             return self
         moved = [image for image in self.held_back if image[1] in classes]
@@ -101,13 +101,13 @@ class Division:
         return tuple(sorted(target for target, known in by_class.items() if known))
 
     def splits(self) -> Splits:
-        """What is trained on, and what is measured: what nothing was trained on."""
+        """Split the images into those trained on and those measured, which no model was trained on."""
         seen = self.seen | self.earlier.trained
         clean = [image for image in self.held_back if self.identities[image[0].name] not in seen]
         return Splits(Labelled(self.classes, self.train), Labelled(self.classes, clean))
 
     def record(self) -> TrainingRecord:
-        """What the finished model was trained on, and what it and the models before it held back."""
+        """Record what the finished model was trained on, and what it and the models before it held back."""
         held_back = (self.identities[source.name] for source, _ in self.held_back)
         return self.earlier.with_images(self.seen, held_back)
 

@@ -29,7 +29,7 @@ _CLASS_COLUMNS = ("label", "class", "target", "wnid", "synset", "category", "pre
 def read_labelled(
     folder: Path, listed: Path | None, *, parts: bool = True, empty_classes: bool = False
 ) -> Labelled:
-    """Images below `folder` with their classes: by a list if there is one, else by class folders.
+    """Read images below `folder` with their classes: by a list if there is one, else by class folders.
 
     Args:
         folder: with the images.
@@ -97,7 +97,7 @@ class _Places:
                     self._by_name.setdefault(normal(name), []).append(path)
 
     def find(self, image: str) -> str | None:
-        """The file whose path ends most like `image`; the extension may be left out. None if there is none.
+        """Find the file whose path ends most like `image`, which may lack its extension; None: no file does.
 
         Raises:
             UsageError: several files fit equally well.
@@ -120,7 +120,7 @@ class _Places:
 
 
 def _common_ending(one: tuple[str, ...], other: tuple[str, ...]) -> int:
-    """Number of parts at the ends that are the same."""
+    """Count the parts at the ends that are the same."""
     same = (a == b for a, b in zip(reversed(one), reversed(other), strict=False))
     return sum(1 for _ in itertools.takewhile(bool, same))
 

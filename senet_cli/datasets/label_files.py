@@ -89,14 +89,14 @@ def _json_names(text: str, path: Path) -> list[str]:
 
 
 def _agrees(held: Any, names: list[str], path: Path) -> bool:
-    """True if another list or object in the file says the same; of names that occur twice it may have one."""
+    """Return True if another list or object in the file says the same; it may hold repeated names once."""
     if isinstance(held, dict) and all(type(index) is int for index in held.values()):
         return all(0 <= index < len(names) and names[index] == name for name, index in held.items())
     return _names(held, path) == names
 
 
 def _object(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
-    """A JSON object.
+    """Make an object of JSON's pairs.
 
     Raises:
         UsageError: a key stands in it twice, of which JSON's readers would keep one.
@@ -129,7 +129,7 @@ def _names(held: Any, path: Path) -> list[str]:
 
 
 def _name(value: Any) -> str | None:
-    """The name in `"tench"`, or in `["n01440764", "tench"]` as in Keras's list of ImageNet's classes."""
+    """Take the name from `"tench"`, or from `["n01440764", "tench"]` as in Keras's list for ImageNet."""
     if isinstance(value, list) and len(value) == 2 and all(isinstance(part, str) for part in value):
         identifier, name = value
         known = _WORDNET_ID.fullmatch(identifier) and labels_for_classes([identifier]).ids != (None,)

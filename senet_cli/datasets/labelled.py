@@ -76,7 +76,7 @@ class Splits:
         return _understood(self.remarks)
 
     def digest(self, root: Path) -> str:
-        """SHA-256 of names relative to `root`, classes and sizes of all images; their pixels are not read."""
+        """Hash names relative to `root`, classes and sizes of all images (SHA-256); pixels are not read."""
         digest = hashlib.sha256()
         for part in (self.train, self.held_back or Labelled((), ())):
             for source, number in part.images:

@@ -7,7 +7,7 @@ import unicodedata
 
 
 def normal(name: str) -> str:
-    """The name in normalisation form C, in which names are compared; files are opened by the name they have.
+    """Put a name into normalisation form C, to compare it; files are opened by the name they have.
 
     A Mac hands out names of files with accents apart from their letters (form D), lists mostly hold form C.
     """
@@ -15,5 +15,5 @@ def normal(name: str) -> str:
 
 
 def plain(name: str) -> str:
-    """The name for loose comparison: upper case, blanks, `_` and `-` do not matter."""
+    """Simplify a name for loose comparison: upper case, blanks, `_` and `-` do not matter."""
     return normal(re.sub(r"[\s_-]+", " ", normal(name)).strip().casefold())

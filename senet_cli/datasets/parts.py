@@ -66,12 +66,12 @@ class Layout:
         return part
 
     def with_remarks(self, *remarks: Remark) -> Layout:
-        """The same, with more to say."""
+        """Return the same layout with more remarks."""
         return replace(self, remarks=(*self.remarks, *remarks))
 
 
 def inner(folder: Path, *, parts: bool = True) -> Path:
-    """The folder itself, or the only one within it, as tars often have one around everything.
+    """Find the folder itself, or the only one within it, as tars often have one around everything.
 
     Args:
         folder: of a data set.
@@ -122,7 +122,7 @@ def lay_out(folder: Path, *, parts: bool = True) -> Layout:
 
 
 def _stem(path: Path) -> str:
-    """The name without what may follow a part's name."""
+    """Strip what may follow a part's name."""
     match = _NAME.fullmatch(plain(path.name))
     return match["stem"] if match else ""
 
@@ -142,7 +142,7 @@ def _is_part(path: Path) -> bool:
 
 
 def _choice(path: Path) -> tuple[int, str]:
-    """What to sort parts by, so that the first choice comes first."""
+    """Return what to sort parts by, so that the first choice comes first."""
     return (*_TRAINING, *_MEASURING, *_AROUND).index(_stem(path)), plain(path.name)
 
 
@@ -165,7 +165,7 @@ class _Folders:
 
     @classmethod
     def of(cls, folder: Path, inside: Sequence[Path]) -> _Folders:
-        """These folders by their names."""
+        """Group these folders by their names."""
         named = sorted((path for path in inside if _role(path)), key=_choice)
         return cls(folder, named, [path for path in inside if not _role(path)])
 
@@ -176,7 +176,7 @@ class _Folders:
 
 
 def _within(path: Path) -> Path:
-    """The folder that holds what a part holds: `val/images/`, `test/test/` have another one around it."""
+    """Find the folder with a part's content: `val/images/`, `test/test/` have another one around it."""
     while True:
         inside = folders(path)
         if len(inside) != 1 or loose_images(path):
@@ -187,7 +187,7 @@ def _within(path: Path) -> Path:
 
 
 def _class_folders(path: Path) -> list[Path]:
-    """The class folders of a part; none where it holds only images, or nothing."""
+    """List the class folders of a part; none if it holds only images, or nothing."""
     path = _within(path)
     inside = folders(path)
     if loose_images(path) and not any(holds_images(folder) for folder in inside):

@@ -10,7 +10,7 @@ from senet_cli.images.sources import Source
 
 
 def unreadable_classes(labelled: Labelled, jobs: int = 1) -> tuple[int, ...]:
-    """Indices of the classes none of whose images can be decoded, those without any image included.
+    """Find the classes none of whose images can be decoded, including those without any image; their indices.
 
     Of each class images are decoded until one can be, so that of sound data one image a class is read.
 

@@ -12,7 +12,7 @@ from senet_cli.errors import UsageError
 
 
 def read_splits(folder: Path, *, parts: bool = True, empty_classes: bool = False) -> Splits:
-    """The parts of a data set for training.
+    """Read the parts of a data set for training.
 
     Args:
         folder: of the data set.
@@ -49,7 +49,7 @@ def read_splits(folder: Path, *, parts: bool = True, empty_classes: bool = False
 
 
 def read_held_back(folder: Path, *, parts: bool = True, empty_classes: bool = False) -> Labelled:
-    """The images of a data set to measure with: its validation or test part, or all that are labelled.
+    """Read the images of a data set to measure with: its validation or test part, or all labelled ones.
 
     Args:
         folder, parts, empty_classes: see `read_splits`.

@@ -34,7 +34,7 @@ _BLOCK = 4096
 
 
 def identities(sources: Iterable[Source], jobs: int) -> list[bytes | None]:
-    """The identity of each image, 16 bytes; None where it cannot be read.
+    """Compute the identity of each image, 16 bytes; None if it cannot be read.
 
     Each file is read once, to its end.
 
@@ -80,7 +80,7 @@ class TrainingRecord:
 
     @classmethod
     def read(cls, folder: Path) -> TrainingRecord | None:
-        """What lies in the folder of a model; None where there is no record."""
+        """Read the record in the folder of a model; None if there is no record."""
         path = folder / HELD_BACK_FILE
         if not path.is_file():
             return None
@@ -106,7 +106,7 @@ class TrainingRecord:
         return cls(trained, held_back, tuple(map(str, data["unrecorded"])))
 
     def as_dict(self) -> dict[str, Any]:
-        """As it is written."""
+        """Return the record as it is written."""
         return {
             "schema": _SCHEMA,
             "identity": "first 128 bits of the SHA-256 of an image's file",
@@ -118,13 +118,13 @@ class TrainingRecord:
     def with_images(
         self, trained: Iterable[bytes | None], held_back: Iterable[bytes | None]
     ) -> TrainingRecord:
-        """The record of a model that saw more images: what was ever trained on is not held back."""
+        """Extend the record to a model that saw more images: what was ever trained on is not held back."""
         seen = self.trained.union(identity for identity in trained if identity)
         apart = self.held_back.union(identity for identity in held_back if identity)
         return TrainingRecord(seen, apart - seen, self.unrecorded)
 
     def unseen(self, labelled: Labelled, jobs: int) -> Labelled:
-        """The images that are not known to be trained on.
+        """Select the images that are not known to be trained on.
 
         Args:
             labelled: images from anywhere.
@@ -136,7 +136,7 @@ class TrainingRecord:
 
 
 def joined(records: Sequence[tuple[str, TrainingRecord | None]]) -> TrainingRecord:
-    """What a model has from those that it begins with or learns from, by their names."""
+    """Join the records of the models, by name, that a model begins with or learns from."""
     whole = TrainingRecord()
     unrecorded: list[str] = []
     for name, record in records:

@@ -34,7 +34,7 @@ def as_rgb(image: AnyImage) -> Image.Image:
 
     Raises:
         ImageError: a file that cannot be read.
-        UsageError: something that is no image.
+        UsageError: something that is not an image.
     """
     if isinstance(image, str | os.PathLike):
         with Source.named(os.fspath(image)).open() as file:

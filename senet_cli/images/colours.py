@@ -40,7 +40,7 @@ def to_rgb(image: Image.Image, key: Key | None = None) -> Image.Image:
 
 
 def _by_pieces(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """What `convert` makes of the image, piece by piece where it is large."""
+    """Apply `convert` to the image, piece by piece if it is large."""
     if image.width * image.height <= _PIECE:
         return convert(image)
     result = Image.new("RGB", image.size)

@@ -108,7 +108,7 @@ def silence_decoders() -> None:
 
 
 def decode(file: BinaryIO) -> Image.Image:
-    """The image in an open, seekable file, upright and in mode RGB.
+    """Decode the image in an open, seekable file, upright and in mode RGB.
 
     Raises:
         ImageError: empty, of an unknown format, too large, or damaged.
@@ -142,7 +142,7 @@ def _decode(file: BinaryIO) -> Image.Image:
 
 
 def _read(file: BinaryIO) -> _Pixels:
-    """The image in a file in mode RGB, and what turns it upright."""
+    """Read the image in a file in mode RGB, and what turns it upright."""
     try:
         with _as_image_errors():
             image = Image.open(file, formats=_AVAILABLE)
@@ -178,7 +178,7 @@ def _read_heif(file: BinaryIO) -> _Pixels:
 
 
 def _second_try(file: BinaryIO) -> Image.Image | None:
-    """The image in a file that Pillow refuses although others open it; None: it is as damaged as it seems."""
+    """Decode a file that Pillow refuses although others open it; None: it is as damaged as it seems."""
     try:
         if copy := without_metadata(file):
             return _decode(copy)

@@ -8,7 +8,7 @@ _BOXES = b"ftyp"
 
 
 def holds_another(data: bytes) -> bool:
-    """True if an image begins where the first one ends.
+    """Return True if an image begins where the first one ends.
 
     The end is known of PNG, JPEG, GIF, WebP, BMP, AVIF and HEIC; a TIFF or PNM has none. A JPEG that says it
     holds several pictures (MPO) is one image.

@@ -14,12 +14,12 @@ _ANY = frozenset([b"mif1", b"msf1"])
 
 
 def is_heic(head: bytes) -> bool:
-    """True if the first 12 bytes of a file are those of a HEIC."""
+    """Return True if the first 12 bytes of a file are those of a HEIC."""
     return head[4:8] == b"ftyp" and head[8:12] in _HEVC
 
 
 def may_be_heic(head: bytes) -> bool:
-    """True if the first 12 bytes of a file are those of a HEIC, or of a HEIF of any kind."""
+    """Return True if the first 12 bytes of a file are those of a HEIC, or of a HEIF of any kind."""
     return is_heic(head) or (head[4:8] == b"ftyp" and head[8:12] in _ANY)
 
 

@@ -57,18 +57,18 @@ _KINDS = {
 
 @cache
 def heif_is_read() -> bool:
-    """True where the library for HEIC is installed."""
+    """Return True where the library for HEIC is installed."""
     return importlib.util.find_spec("pi_heif") is not None
 
 
 def is_image_name(name: str) -> bool:
-    """True if a file of this name is an image that is read."""
+    """Return True if a file of this name is an image that is read."""
     extension = _extension(name)
     return extension in EXTENSIONS or (extension in HEIF_EXTENSIONS and heif_is_read())
 
 
 def is_apple_double(path: str) -> bool:
-    """True for the file `._x.jpg` that a Mac keeps beside `x.jpg` where it cannot keep more than bytes."""
+    """Return True for the file `._x.jpg` that a Mac keeps beside `x.jpg` on disks that only keep bytes."""
     if not os.path.basename(path).startswith("._"):
         return False
     try:
@@ -108,7 +108,7 @@ class Skipped:
     more_on_stdin: bool = False
 
     def add(self, name: str) -> None:
-        """Count one whose name is not that of an image, or that is no image all the same."""
+        """Count one whose name is not that of an image, or that is not an image all the same."""
         self.count += 1
         kind = APPLE_DOUBLE if is_image_name(name) else _KINDS.get(_extension(name))
         if kind:

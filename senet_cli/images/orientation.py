@@ -36,7 +36,7 @@ def turn_for(orientation: object) -> Image.Transpose | None:
 
 
 def _orientation(image: Image.Image) -> Any:
-    """The value of the tag, 1 where there is none.
+    """Read the value of the tag, 1 if there is none.
 
     Pillow's own `exif_transpose` also writes the EXIF anew, and fails where any other tag is odd.
     """

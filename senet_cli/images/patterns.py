@@ -18,7 +18,7 @@ _ANY_DEPTH = "**"
 
 
 def is_pattern(text: str) -> bool:
-    """True if this means other names than its own: there are `*`, `?` or `[` in it, and no such file."""
+    """Return True if this is a pattern: it has `*`, `?` or `[` in it, and no file has that name."""
     return has_magic(text) and not os.path.lexists(text)
 
 

@@ -85,7 +85,7 @@ def without_ancillary(file: BinaryIO) -> BinaryIO | None:
     """Copy a PNG without its ancillary chunks, but tRNS and eXIf where they are sound.
 
     Returns:
-        The copy; None where there is nothing to leave out, or the file is no PNG.
+        The copy; None where there is nothing to leave out, or the file is not a PNG.
     """
     file.seek(0)
     data = file.read()
@@ -118,7 +118,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _is_critical(name: bytes) -> bool:
-    """True also for what is no name: leaving it out would hide that the file is damaged."""
+    """Return True also for what is not a name: leaving it out would hide that the file is damaged."""
     return len(name) < 4 or not name.isalpha() or not name[0] & 0x20
 
 

@@ -37,7 +37,7 @@ _PNM = re.compile(rb"P[1-6]\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*\d+\s|P7\n
 
 
 def is_image(path: Path) -> bool:
-    """True if a file begins as an image does; False also for what cannot be read."""
+    """Return True if a file begins as an image does; False also for what cannot be read."""
     try:
         with path.open("rb") as file:
             return begins_as_image(file.read(_LENGTH))
@@ -46,7 +46,7 @@ def is_image(path: Path) -> bool:
 
 
 def begins_as_image(head: bytes) -> bool:
-    """True for the first bytes of an image, 512 of them or the whole file.
+    """Return True for the first bytes of an image, 512 of them or the whole file.
 
     The signatures are those of the formats' specifications. Two of them are letters that text can begin with
     too (BMP, PBM/PGM/PPM): there the header has to make sense as well.

@@ -87,7 +87,7 @@ class Source:
 
 
 def is_address(name: str) -> bool:
-    """True for an address such as `https://...` that does not happen to be a path."""
+    """Return True for an address such as `https://...` that does not happen to be a path."""
     return _ADDRESS.match(name) is not None and not os.path.lexists(name)
 
 

@@ -86,7 +86,7 @@ class SourceRequest:
         return self.arguments[0] in STDIN_NAMES or os.path.isfile(self.arguments[0])
 
     def stream(self) -> Iterator[Source]:
-        """All sources: arguments as given, folders sorted by the bytes of their paths, then the list."""
+        """Yield all sources: arguments as given, folders sorted by bytes of their paths, then the list."""
         for argument in self.arguments:
             yield from self._from_argument(argument)
         if self.list_file is not None:
@@ -113,7 +113,7 @@ class SourceRequest:
             yield Source(pattern.text, problem=problem)
 
     def _wanted(self, found: Iterable[Found]) -> Iterator[Source]:
-        """What was named, and of what lies in folders the images."""
+        """Select what was named and, of what lies in folders, the images."""
         for each in found:
             source = each.source
             if self.ignored is not None and self.ignored(source.name):

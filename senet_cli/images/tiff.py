@@ -252,7 +252,7 @@ def _decompressed(
 
 
 def _directory(tags: dict[int, list[int]], offset: int, order: str) -> bytes:
-    """A directory that lies at `offset`, all of LONG numbers, and those that do not fit into it behind it."""
+    """Write a directory for `offset`, all of LONG numbers; those that do not fit into it follow it."""
     entries, behind = b"", b""
     start = offset + 2 + 12 * len(tags) + 4
     for tag, values in sorted(tags.items()):

@@ -137,7 +137,7 @@ def traverse(folder: str, route: Route, start: Reach) -> Iterator[Found]:
 
 
 def _entered(folder: str, route: Route, step: Step, above: Counter[_Identity]) -> _Level | None:
-    """The folder and its entries; None where it is one of those above it and the route does not insist."""
+    """List the folder; None if it is one of those above it and the route does not insist."""
     status = os.stat(folder or ".")
     identity = (status.st_dev, status.st_ino)
     reach = step.round if above[identity] else step.onward

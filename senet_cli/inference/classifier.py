@@ -188,7 +188,7 @@ class Classifier:
                 yield row
 
     def _for_lists(self) -> Predictor:
-        """The same model on an engine that runs batches side by side, started at the first long list."""
+        """Return the same model on an engine that runs batches in parallel; made for the first long list."""
         if not self._runtime.latency:
             return self._single
         if self._many is None:

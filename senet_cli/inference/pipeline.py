@@ -131,7 +131,7 @@ def outputs(
 
 @contextlib.contextmanager
 def _closing(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
-    """The pool; at the end nobody waits for what is still running."""
+    """Provide the pool; at the end nobody waits for what is still running."""
     try:
         yield pool
     finally:

@@ -116,7 +116,7 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _labels(model: RunnableModel, classes: int) -> LabelSet:
-    """The model's labels; numbers where they were a guess that the head refutes."""
+    """Return the model's labels; numbers if they were a guess that the head refutes."""
     guessed = isinstance(model.start, FromFile) and model.start.layout is None
     if guessed and len(model.labels) != classes:
         return numbered_labels(classes)

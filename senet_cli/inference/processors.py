@@ -66,14 +66,14 @@ def _quota_v1(folder: Path) -> float | None:
 
 
 def _share(quota: str, period: str) -> float | None:
-    """The quotient of two whole numbers; None for `max`, -1 and nonsense."""
+    """Divide two whole numbers; None for `max`, -1 and nonsense."""
     if not (quota.isdecimal() and period.isdecimal() and int(quota) > 0 and int(period) > 0):
         return None
     return int(quota) / int(period)
 
 
 def _groups(text: str) -> dict[str, str]:
-    """This process's group by version: `` for 2, `cpu` for that of version 1 (cgroups(7))."""
+    """Read this process's group by version: `` for 2, `cpu` for that of version 1 (cgroups(7))."""
     groups = {}
     for line in text.splitlines():
         number, _, rest = line.partition(":")
@@ -105,7 +105,7 @@ def _unescaped(path: str) -> str:
 
 
 def _folders(point: Path, mounted_from: str, group: str) -> Iterator[Path]:
-    """The group's folder and those above it up to the mount point, which may be the group itself."""
+    """List the group's folder and those above it up to the mount point, which may be the group itself."""
     try:
         inside = PurePosixPath(group).relative_to(mounted_from)
     except ValueError:  # of another namespace: what is mounted is all that is seen

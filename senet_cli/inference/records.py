@@ -56,12 +56,12 @@ Record = ImageResult | ImageFailure
 
 
 def round_score(score: float) -> float:
-    """The score as written in every format: 6 significant digits."""
+    """Round the score as it is written in every format: 6 significant digits."""
     return float(f"{score:.6g}")
 
 
 def as_dict(record: Record) -> dict[str, Any]:
-    """The record in the published JSON form (`schema` 1)."""
+    """Return the record in the published JSON form (`schema` 1)."""
     head: dict[str, Any] = {"schema": SCHEMA, "path": record.path, "model": record.model}
     if isinstance(record, ImageFailure):
         return head | {"error": {"kind": record.kind, "message": record.message}}

@@ -63,7 +63,7 @@ class ComputeOptions:
 def resolve_runtime(
     engine: EngineRequest, device: str, precision: Precision, *, latency: bool = False
 ) -> Runtime:
-    """What to run on, from what was asked for and what this machine has.
+    """Decide what to run on, from what was asked for and what this machine has.
 
     PyTorch is imported only where there may be a GPU or one was asked for.
 

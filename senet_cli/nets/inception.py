@@ -12,7 +12,7 @@ from senet_cli.specs import InceptionShape, InceptionSpec, SqueezeExcite, StemPo
 
 
 def stem(spec: InceptionSpec) -> nn.Sequential:
-    """Everything before the last pool of the stem: 7x7, pool, 1x1, 3x3."""
+    """Build everything before the last pool of the stem: 7x7, pool, 1x1, 3x3."""
     first, *others = spec.stem_convs()
     return nn.Sequential(
         OrderedDict(first=parts.stem([first]), pool=parts.stem_pool(spec.pool), second=parts.stem(others))
@@ -45,7 +45,7 @@ class InceptionModule(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, out_channels, H / stride, W / stride)."""
+        """Map (N, C, H, W) -> (N, out_channels, H / stride, W / stride)."""
         branches = [self.single3x3(x), self.double3x3(x), self.projection(self.pool(x))]
         if self.direct is not None:
             branches.insert(0, self.direct(x))

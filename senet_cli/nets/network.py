@@ -38,7 +38,7 @@ class SENetwork(nn.Module):
         self.head = nn.Linear(spec.feature_channels, spec.classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """Pooled features before the head: (N, in_channels, H, W) -> (N, feature_channels)."""
+        """Calculate pooled features before the head: (N, in_channels, H, W) -> (N, feature_channels)."""
         x = self.pool(self.stem(x))
         for name in self.stages:
             x = self.get_submodule(name)(x)
@@ -46,7 +46,7 @@ class SENetwork(nn.Module):
         return features
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, H, W) -> logits (N, classes)."""
+        """Map (N, in_channels, H, W) -> logits (N, classes)."""
         logits: Tensor = self.head(self.dropout(self.features(x)))
         return logits
 
@@ -58,7 +58,7 @@ def _stem(spec: Spec) -> nn.Sequential:
 
 
 def _blocks(spec: Spec) -> Iterator[tuple[int, nn.Module]]:
-    """Number of the stage, and block, from the image to the head."""
+    """Yield the number of the stage, and the block, from the image to the head."""
     if isinstance(spec, InceptionSpec):
         for module in spec.blocks():
             yield module.stage, inception.InceptionModule(module, spec.pool, spec.se)
@@ -68,7 +68,7 @@ def _blocks(spec: Spec) -> Iterator[tuple[int, nn.Module]]:
 
 
 def build_network(spec: Spec) -> SENetwork:
-    """A network with fresh weights for training: He-normal convolutions, unit batch norms."""
+    """Build a network with fresh weights for training: He-normal convolutions, unit batch norms."""
     network = SENetwork(spec)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -77,7 +77,7 @@ def build_network(spec: Spec) -> SENetwork:
 
 
 def network_from_state(spec: Spec, state: dict[str, Tensor]) -> SENetwork:
-    """A network that takes over the tensors of `state`, in evaluation mode.
+    """Build a network that takes over the tensors of `state`, in evaluation mode.
 
     It is built on the meta device, so that no time goes into weights that are replaced at once.
     """

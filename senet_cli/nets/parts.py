@@ -15,7 +15,7 @@ from senet_cli.specs.residual import BlockShape
 
 
 def conv2d(conv: Conv) -> nn.Conv2d:
-    """The convolution of a spec, without bias; pools before and behind it are not in it."""
+    """Build the convolution of a spec, without bias; pools before and behind it are not in it."""
     return nn.Conv2d(
         conv.in_channels,
         conv.out_channels,
@@ -28,7 +28,7 @@ def conv2d(conv: Conv) -> nn.Conv2d:
 
 
 def stem(convs: Sequence[Conv]) -> nn.Sequential:
-    """Convolution, batch norm, ReLU for each of `convs`; numbered where there are several."""
+    """Build convolution, batch norm, ReLU for each of `convs`; numbered if there are several."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for number, conv in enumerate(convs, start=1):
         suffix = str(number) if len(convs) > 1 else ""
@@ -39,7 +39,7 @@ def stem(convs: Sequence[Conv]) -> nn.Sequential:
 
 
 def stem_pool(spec: Pool | None) -> nn.Module:
-    """The pool of a spec, or nothing."""
+    """Build the pool of a spec, or nothing."""
     if spec is None:
         return nn.Identity()
     if isinstance(spec, AverageStemPool):
@@ -68,7 +68,7 @@ class SqueezeExcitation(nn.Module):
         self.expand = nn.Linear(hidden, channels, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same shape, each channel scaled."""
+        """Map (N, C, H, W) -> the same shape, each channel scaled."""
         squeezed = x.mean((2, 3))  # (N, C)
         gate = torch.sigmoid(self.expand(functional.relu(self.reduce(squeezed))))
         return x * gate[:, :, None, None]
@@ -87,7 +87,7 @@ class InstanceBatchNorm(nn.Module):
         self.batch = nn.BatchNorm2d(self.halves[1])
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same shape."""
+        """Map (N, C, H, W) -> the same shape."""
         first, second = torch.split(x, self.halves, 1)
         return torch.cat((self.instance(first), self.batch(second)), 1)
 
@@ -124,7 +124,7 @@ class ResidualBlock(nn.Module):
         self.shortcut = Projection(shape.shortcut) if shape.shortcut else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, out_channels, H / stride, W / stride)."""
+        """Map (N, C, H, W) -> (N, out_channels, H / stride, W / stride)."""
         branch = x
         for number in range(1, self.depth + 1):
             branch = self.get_submodule(f"norm{number}")(self.get_submodule(f"conv{number}")(branch))
@@ -153,7 +153,7 @@ class PreActivationBlock(nn.Module):
         self.shortcut = conv2d(shape.shortcut) if shape.shortcut else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, out_channels, H / stride, W / stride)."""
+        """Map (N, C, H, W) -> (N, out_channels, H / stride, W / stride)."""
         branch, identity = x, x
         for number in range(1, self.depth + 1):
             branch = functional.relu(self.get_submodule(f"norm{number}")(branch), inplace=True)
@@ -165,7 +165,7 @@ class PreActivationBlock(nn.Module):
 
 
 def residual_block(shape: BlockShape, se: SqueezeExcite | None) -> nn.Module:
-    """The block of a shape."""
+    """Build the block of a shape."""
     if isinstance(shape.kind, PreActivation):
         return PreActivationBlock(shape, se)
     return ResidualBlock(shape, se)

@@ -39,19 +39,19 @@ class PixelNetwork(nn.Module):
         self.register_buffer("std", torch.tensor(preprocess.std, device=self.device).reshape(shape))
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8 -> the network's input, same shape, in `dtype`."""
+        """Map (N, 3, H, W) uint8 -> the network's input, same shape, in `dtype`."""
         return pixels.float().div_(255).sub_(self.mean).div_(self.std).to(self.dtype)
 
     def logits(self, pixels: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8 -> (N, classes) in `dtype`."""
+        """Map (N, 3, H, W) uint8 -> (N, classes) in `dtype`."""
         logits: Tensor = self.network(self.normalise(pixels))
         return logits
 
     def features(self, pixels: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8 -> pooled features (N, channels) in `dtype`."""
+        """Map (N, 3, H, W) uint8 -> pooled features (N, channels) in `dtype`."""
         return self.network.features(self.normalise(pixels))
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, H, W, 3) uint8, as images lie in memory -> logits (N, classes) and features (N, channels)."""
+        """Map (N, H, W, 3) uint8 -> logits (N, classes) and features (N, channels)."""
         features = self.features(pixels.permute(0, 3, 1, 2))
         return self.network.head(features), features

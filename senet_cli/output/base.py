@@ -38,15 +38,15 @@ class Writer(Protocol):
     """Writes records as they come. `begin` and `end` frame them; each call is flushed by the output."""
 
     def begin(self) -> str:
-        """Text before the first record."""
+        """Return the text before the first record."""
         ...
 
     def record(self, record: Record) -> str:
-        """Text of one record."""
+        """Return the text of one record."""
         ...
 
     def end(self) -> str:
-        """Text after the last record."""
+        """Return the text after the last record."""
         ...
 
 
@@ -123,7 +123,7 @@ def check_output(path: Path | None, inputs: Iterable[str | Path] = ()) -> Target
 def open_output(
     path: Path | None, inputs: Iterable[str | Path] = (), *, tell: Tell = ignore
 ) -> Iterator[Output]:
-    """Standard output, or a file that gets its name only when it is complete (see `output.files`).
+    """Open standard output, or a file that gets its name only when it is complete (see `output.files`).
 
     Text is compressed where the name of the file ends like that. To be entered before any long work: it keeps
     other runs from writing the same file. An existing file changes with the first text at the earliest.
@@ -177,7 +177,7 @@ def _text_over(descriptor: int, compression: Compression | None) -> TextIO:
 
 
 def _utf8(stream: TextIO) -> TextIO:
-    """The stream as all formats want it: UTF-8, bytes of odd file names unchanged, line ends as written."""
+    """Set a stream up for all formats: UTF-8, bytes of odd file names unchanged, line ends as written."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(encoding="utf-8", errors="surrogateescape", newline="")
     return stream

@@ -51,7 +51,7 @@ def claim(target: Target) -> tuple[int, Path]:
 
 
 def partial_name(path: Path, number: int = 1) -> Path:
-    """`FILE.partial`, then `FILE.partial-2` and so on; of a long name as much as the system takes."""
+    """Name `FILE.partial`, then `FILE.partial-2` and so on; of a long name as much as the system takes."""
     ending = ".partial" if number == 1 else f".partial-{number}"
     name = path.name
     while len(os.fsencode(name)) + len(ending) > _MAX_NAME:
@@ -79,7 +79,7 @@ def belongs_to(path: Path | None) -> Callable[[str], bool]:
 
 
 def in_use(target: Target) -> DiskError:
-    """The error for a target that another run writes."""
+    """Make the error for a target that another run writes."""
     return DiskError(f"another run writes `{target.given}`", "Wait for its end.", advise("another-file"))
 
 
@@ -99,7 +99,7 @@ def lock(descriptor: int) -> bool:
 
 
 def _is_used(path: Path) -> bool:
-    """True if somebody holds a lock of the file. One that we may not read is as good as left behind."""
+    """Return True if somebody holds a lock of the file. An unreadable one is as good as left behind."""
     if os.name != "posix":
         return False
     import fcntl

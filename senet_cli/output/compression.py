@@ -26,7 +26,7 @@ def check_compression(compression: Compression) -> None:
 
 
 def compressor(raw: BinaryIO, compression: Compression) -> BinaryIO:
-    """A stream that compresses what is written to it; closing it closes `raw`.
+    """Wrap a stream in one that compresses what is written to it; closing it closes `raw`.
 
     Levels are what the programs `gzip` and `zstd` do unasked. The bytes depend on nothing but the content and
     when it was flushed.

@@ -37,12 +37,12 @@ _Name = TypeVar("_Name", bound=str)
 
 
 def compression_of(path: Path) -> Compression | None:
-    """How a file of this name is compressed: by its ending, in any case."""
+    """Find how a file of this name is compressed: by its ending, in any case."""
     return _COMPRESSIONS.get(path.suffix.lower())
 
 
 def format_of(path: Path) -> Format:
-    """The format of records in a file of this name: by its ending, in any case, before a compression's.
+    """Find the format of records in a file by its ending, in any case, before a compression's.
 
     What is there and no file, such as a pipe, may be named at will.
 
@@ -53,7 +53,7 @@ def format_of(path: Path) -> Format:
 
 
 def report_format_of(path: Path | None) -> ReportFormat:
-    """The format of a report, like `format_of`; a table where there is no file.
+    """Find the format of a report, like `format_of`; a table if there is no file.
 
     Raises:
         UsageError: it ends like something that we do not write.

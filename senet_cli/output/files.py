@@ -286,7 +286,7 @@ class _Partial:
         """Write the target in place: one that is a mount of its own, say, cannot be replaced."""
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK
-            with open(os.open(self._target.path, flags, 0o666), "wb") as file:  # noqa: PTH123 - it is no path
+            with open(os.open(self._target.path, flags, 0o666), "wb") as file:  # noqa: PTH123 - it is not a path
                 file.truncate()
                 os.lseek(self.descriptor, 0, os.SEEK_SET)
                 while chunk := os.read(self.descriptor, _CHUNK):
@@ -300,7 +300,7 @@ class _Partial:
             self._path.unlink()
 
     def _is_ours(self) -> bool:
-        """True if the name still stands for the file that was written."""
+        """Return True if the name still stands for the file that was written."""
         try:
             return os.path.samestat(self._path.lstat(), os.fstat(self.descriptor))
         except OSError:

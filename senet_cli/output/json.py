@@ -9,7 +9,7 @@ from senet_cli.output.text import encodable_json
 
 
 def dumps(record: Record) -> str:
-    """One line. Bytes of a path that are not UTF-8 become escaped lone surrogates, as Python reads them."""
+    """Write one line. Bytes that are not UTF-8 become escaped lone surrogates, as Python reads them."""
     return encodable_json(json.dumps(as_dict(record), ensure_ascii=False))
 
 

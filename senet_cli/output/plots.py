@@ -17,7 +17,7 @@ _NAMED = 40
 
 
 def draw_confusion(counts: NDArray[np.int64], labels: Sequence[str], title: str) -> bytes:
-    """A confusion matrix as a PNG.
+    """Draw a confusion matrix as a PNG.
 
     Args:
         counts: (classes, classes), true class by row, predicted by column.
@@ -44,7 +44,7 @@ def draw_confusion(counts: NDArray[np.int64], labels: Sequence[str], title: str)
 
 
 def draw_curves(loss: dict[str, list[float]], accuracy: dict[str, list[float]]) -> bytes:
-    """Loss and top-1 accuracy (percent) over the epochs, from 1 on, one line for each name, as a PNG."""
+    """Draw loss and top-1 accuracy (percent) over the epochs, from 1 on, one line per name, as a PNG."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")

@@ -15,7 +15,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def rows(record: Record) -> Iterator[tuple[str, ...]]:
-    """Values of `COLUMNS` for each row. Rank 0 stands for an image without predictions."""
+    """Yield the values of `COLUMNS` for each row. Rank 0 stands for an image without predictions."""
     if isinstance(record, ImageFailure):
         yield record.path, "0", "", "", "", "", record.kind
         return
@@ -71,7 +71,7 @@ def _inert(value: str) -> str:
 
 
 def csv_lines(lines: Iterable[Sequence[str]]) -> str:
-    """Rows as RFC 4180 has them."""
+    """Write rows as RFC 4180 has them."""
     buffer = io.StringIO(newline="")
     csv.writer(buffer).writerows(lines)
     return buffer.getvalue()

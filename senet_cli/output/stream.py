@@ -39,7 +39,7 @@ class StandardOutput(io.TextIOWrapper):
 
 
 def checked_stdout(stream: TextIO | None) -> TextIO | None:
-    """The process's standard output as `StandardOutput`; a closed one fails at the first write."""
+    """Wrap the process's standard output in `StandardOutput`; a closed one fails at the first write."""
     if stream is None:
         unwritable = os.open(os.devnull, os.O_RDONLY)
         return StandardOutput(io.BufferedWriter(io.FileIO(unwritable, "w")), encoding="utf-8")

@@ -127,7 +127,7 @@ def _is(status: os.stat_result, name: str | Path) -> bool:
 
 
 def _drawn_here(path: Path) -> bool:
-    """True for a PNG as we draw them."""
+    """Return True for a PNG as we draw them."""
     try:
         with path.open("rb") as file:
             head = file.read(512)
@@ -144,7 +144,7 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def _followed(path: Path) -> str:
-    """The path with links followed, but not beyond what stands for a descriptor: a pipe has no name."""
+    """Follow a path's links, but not beyond what stands for a descriptor: a pipe has no name."""
     place = str(path) if path.is_absolute() else os.path.join(os.getcwd(), path)  # noqa: PTH118, PTH109
     for _ in range(_MAX_LINKS):
         folder, name = os.path.split(place)

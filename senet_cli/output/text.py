@@ -9,19 +9,19 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    """Control characters and undecodable bytes as escapes: no name moves the cursor or changes colours."""
+    """Escape control characters and undecodable bytes: no name moves the cursor or changes colours."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
     )
 
 
 def encodable_json(text: str) -> str:
-    """JSON whose lone surrogates (bytes of odd file names) are escapes, as Python reads them back."""
+    """Escape JSON's lone surrogates (bytes of odd file names), as Python reads them back."""
     return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def columns(rows: Sequence[Sequence[str]], numeric: Sequence[bool], gap: int = 2) -> str:
-    """Rows of cells as lines, `gap` spaces between the columns, those with numbers aligned to the right."""
+    """Lay out cells as lines, `gap` spaces between the columns; numbers are aligned to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

@@ -20,11 +20,11 @@ class _NormsBehind:
     final_norm = False
 
     def instance_norm(self, stage: int) -> bool:
-        """True if the first norm is an instance norm on one half of the channels; stage from 1."""
+        """Return True if the first norm is an instance norm on one half of the channels; stage from 1."""
         return False
 
     def normalised(self, stage: int, convs: tuple[Conv, ...], shortcut: Conv | None) -> int:
-        """Channels that pass through norms; stage from 1."""
+        """Count the channels that pass through norms; stage from 1."""
         return sum(conv.out_channels for conv in ((*convs, shortcut) if shortcut else convs))
 
 
@@ -42,12 +42,12 @@ class BasicBlock(_NormsBehind):
     expansion = 1
 
     def traits(self) -> tuple[Trait, ...]:
-        """What tells it from other blocks."""
+        """Say what tells it from other blocks."""
         relu = " with a ReLU before SE" if self.relu_before_se else ""
         return (Trait("block", f"basic blocks{relu}"), _BATCH_NORMS)
 
     def convs(self, in_channels: int, width: int, stride: int) -> tuple[Conv, ...]:
-        """Convolutions of the residual branch."""
+        """List the convolutions of the residual branch."""
         return (Conv(in_channels, width, 3, stride), Conv(width, width, 3))
 
 
@@ -71,7 +71,7 @@ class Bottleneck(_NormsBehind):
     relu_before_se = False
 
     def traits(self) -> tuple[Trait, ...]:
-        """What tells it from other blocks."""
+        """Say what tells it from other blocks."""
         return (
             Trait("block", f"bottlenecks{_cardinality(self.cardinality, self.base_width)}"),
             Trait("stride", f"stride in the {'1x1' if self.stride_in == 'conv1' else '3x3'}"),
@@ -79,7 +79,7 @@ class Bottleneck(_NormsBehind):
         )
 
     def convs(self, in_channels: int, width: int, stride: int) -> tuple[Conv, ...]:
-        """Convolutions of the residual branch."""
+        """List the convolutions of the residual branch."""
         inner = width * self.base_width // 64 * self.cardinality
         first, second = (stride, 1) if self.stride_in == "conv1" else (1, stride)
         return (
@@ -101,7 +101,7 @@ class SENetBottleneck(_NormsBehind):
     relu_before_se = False
 
     def traits(self) -> tuple[Trait, ...]:
-        """What tells it from other blocks."""
+        """Say what tells it from other blocks."""
         return (
             Trait("block", f"SENet bottlenecks {self.cardinality}x{self.base_width}d"),
             Trait("stride", "stride in the 3x3"),
@@ -109,7 +109,7 @@ class SENetBottleneck(_NormsBehind):
         )
 
     def convs(self, in_channels: int, width: int, stride: int) -> tuple[Conv, ...]:
-        """Convolutions of the residual branch; the 3x3 carries the stride."""
+        """List the convolutions of the residual branch; the 3x3 carries the stride."""
         inner = width * self.base_width // 64 * self.cardinality
         return (
             Conv(in_channels, inner // 2, 1),
@@ -134,7 +134,7 @@ class AntiAliasedBottleneck(_NormsBehind):
     relu_before_se = False
 
     def traits(self) -> tuple[Trait, ...]:
-        """What tells it from other blocks."""
+        """Say what tells it from other blocks."""
         return (
             Trait("block", f"bottlenecks{_cardinality(self.cardinality, self.base_width)}"),
             Trait("stride", "an average pool behind the 3x3 for its stride"),
@@ -142,7 +142,7 @@ class AntiAliasedBottleneck(_NormsBehind):
         )
 
     def convs(self, in_channels: int, width: int, stride: int) -> tuple[Conv, ...]:
-        """Convolutions of the residual branch, none with a stride."""
+        """List the convolutions of the residual branch, none with a stride."""
         first, second, third = Bottleneck(self.cardinality, self.base_width).convs(in_channels, width, 1)
         return (first, replace(second, pooled="after") if stride == 2 else second, third)
 
@@ -164,7 +164,7 @@ class InstanceBatchBottleneck(_NormsBehind):
     relu_before_se = False
 
     def traits(self) -> tuple[Trait, ...]:
-        """What tells it from other blocks."""
+        """Say what tells it from other blocks."""
         return (
             Trait("block", "bottlenecks"),
             Trait("stride", "stride in the 3x3"),
@@ -172,11 +172,11 @@ class InstanceBatchBottleneck(_NormsBehind):
         )
 
     def instance_norm(self, stage: int) -> bool:
-        """True in the first stages."""
+        """Return True in the first stages."""
         return stage <= self.stages
 
     def convs(self, in_channels: int, width: int, stride: int) -> tuple[Conv, ...]:
-        """Convolutions of the residual branch; the 3x3 carries the stride."""
+        """List the convolutions of the residual branch; the 3x3 carries the stride."""
         return Bottleneck().convs(in_channels, width, stride)
 
 
@@ -199,7 +199,7 @@ class PreActivation:
     relu_before_se = False
 
     def traits(self) -> tuple[Trait, ...]:
-        """What tells it from other blocks."""
+        """Say what tells it from other blocks."""
         first, *others = self.block.traits()
         behind = "a norm behind the last" if self.final_norm else "no norm behind the last"
         return (
@@ -209,11 +209,11 @@ class PreActivation:
         )
 
     def instance_norm(self, stage: int) -> bool:
-        """False: all norms are batch norms."""
+        """Return False: all norms are batch norms."""
         return False
 
     def normalised(self, stage: int, convs: tuple[Conv, ...], shortcut: Conv | None) -> int:
-        """Channels that pass through norms: those before the convolutions of the branch."""
+        """Count the channels that pass through norms: those before the convolutions of the branch."""
         return sum(conv.in_channels for conv in convs)
 
     @property
@@ -222,7 +222,7 @@ class PreActivation:
         return self.block.expansion
 
     def convs(self, in_channels: int, width: int, stride: int) -> tuple[Conv, ...]:
-        """Convolutions of the residual branch."""
+        """List the convolutions of the residual branch."""
         return self.block.convs(in_channels, width, stride)
 
 

@@ -57,7 +57,7 @@ class InceptionBlock:
     }
 
     def problem(self) -> str | None:
-        """What no module can be, though each number by itself may stand; None where nothing is wrong."""
+        """Say why there can be no such module, though each number is valid; None if nothing is wrong."""
         if (self.direct is None) != (self.projection is None):
             return "give both of `direct` and `projection`, or neither where the block halves the map"
         if self.stride == 2 and self.pool != "max":
@@ -65,7 +65,7 @@ class InceptionBlock:
         return None
 
     def in_words(self) -> str:
-        """Channels of the branches, as they are concatenated."""
+        """List the channels of the branches, as they are concatenated."""
         direct = f"{self.direct}, " if self.direct else ""
         projection = f"-{self.projection}" if self.projection else ""
         branches = f"{direct}{dashed(self.single3x3)}, {dashed(self.double3x3)}"
@@ -161,15 +161,15 @@ class InceptionSpec:
         return last.out_channels
 
     def with_classes(self, classes: int) -> InceptionSpec:
-        """The same network with another head."""
+        """Return the same network with another head."""
         return replace(self, classes=classes)
 
     def without_se(self) -> InceptionSpec:
-        """The plain twin: the same network without SE modules."""
+        """Return the plain twin: the same network without SE modules."""
         return replace(self, se=None)
 
     def traits(self) -> tuple[Trait, ...]:
-        """What tells it from other networks, in the order in which an image passes; classes aside."""
+        """Say what tells it from other networks, in the order in which an image passes; classes aside."""
         return (
             Trait("stem", "7x7, 1x1, 3x3 stem"),
             Trait("stem channels", f"{dashed(self.stem)} channels in the stem", said=False),
@@ -186,18 +186,18 @@ class InceptionSpec:
         )
 
     def problem(self) -> str | None:
-        """What no network can be, though each module by itself may stand; None where nothing is wrong."""
+        """Say why there can be no such network, though each module is valid; None if nothing is wrong."""
         if not self.depths or not all(self.depths):
             return "`stages` must hold at least one stage, and each stage at least one block"
         return None
 
     def stem_convs(self) -> tuple[Conv, Conv, Conv]:
-        """Convolutions of the stem, each followed by batch norm and ReLU; pools behind the first and last."""
+        """List the stem's convolutions, each with batch norm and ReLU; pools follow the first and last."""
         first, second, third = self.stem
         return (Conv(self.in_channels, first, 7, 2), Conv(first, second, 1), Conv(second, third, 3))
 
     def blocks(self) -> Iterator[InceptionShape]:
-        """All modules, from the image to the head."""
+        """List all modules, from the image to the head."""
         channels = self.stem[-1]
         for number, stage in enumerate(self.stages, start=1):
             for position, block in enumerate(stage.blocks):
@@ -206,7 +206,7 @@ class InceptionSpec:
                 channels = shape.out_channels
 
     def parameters(self) -> int:
-        """Number of trainable values."""
+        """Count the trainable values."""
         convs = [
             *self.stem_convs(),
             *(conv for b in self.blocks() for branch in b.branches for conv in branch),
@@ -217,7 +217,7 @@ class InceptionSpec:
         return total + sum(conv.weights + 2 * conv.out_channels for conv in convs)
 
     def multiply_adds(self, size: int) -> int:
-        """Multiply-adds of convolutions and linear maps for one image of `size` x `size` pixels."""
+        """Count multiply-adds of convolutions and linear maps for one image of `size` x `size` pixels."""
         total = 0
 
         def through(convs: tuple[Conv, ...], side: int) -> int:
@@ -240,7 +240,7 @@ class InceptionSpec:
         return total + self.feature_channels * self.classes
 
     def size_problem(self, size: int) -> str | None:
-        """Why images of `size` x `size` pixels cannot pass, or None where they can.
+        """Say why images of `size` x `size` pixels cannot pass, or None if they can.
 
         A module that halves the map has a padded convolution beside a pool; their maps are equally large only
         for some sizes.

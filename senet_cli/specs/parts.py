@@ -43,12 +43,12 @@ class Conv:
         return self.kernel // 2
 
     def out_size(self, size: int) -> int:
-        """Side of the map that follows on an input map of side `size`."""
+        """Calculate the side of the output map from the side `size` of the input map."""
         side = self.side(size)
         return side // 2 if self.pooled == "after" else side
 
     def side(self, size: int) -> int:
-        """Side of the map that the convolution itself gives."""
+        """Calculate the side of the map that the convolution itself gives."""
         size = -(-size // 2) if self.pooled == "before" else size
         return (size + 2 * self.padding - self.kernel) // self.stride + 1
 
@@ -72,7 +72,7 @@ class ConvStem:
     tag = "conv"
 
     def traits(self) -> tuple[Trait, ...]:
-        """What tells it from other stems."""
+        """Say what tells it from other stems."""
         return (
             Trait("stem", f"{self.kernel}x{self.kernel} stem"),
             Trait("stem stride", f"stride {self.stride} in the stem", said=False),
@@ -80,7 +80,7 @@ class ConvStem:
         )
 
     def convs(self, in_channels: int) -> tuple[Conv, ...]:
-        """Convolutions from the image, each followed by batch norm and ReLU."""
+        """List the convolutions from the image, each followed by batch norm and ReLU."""
         return (Conv(in_channels, self.channels, self.kernel, self.stride),)
 
 
@@ -93,11 +93,11 @@ class DeepStem:
     tag = "deep"
 
     def traits(self) -> tuple[Trait, ...]:
-        """What tells it from other stems."""
+        """Say what tells it from other stems."""
         return (Trait("stem", f"3x(3x3) stem {dashed(self.channels)}"),)
 
     def convs(self, in_channels: int) -> tuple[Conv, ...]:
-        """Convolutions from the image, each followed by batch norm and ReLU."""
+        """List the convolutions from the image, each followed by batch norm and ReLU."""
         first, second, third = self.channels
         return (Conv(in_channels, first, 3, 2), Conv(first, second, 3), Conv(second, third, 3))
 
@@ -114,11 +114,11 @@ class PoollessStem:
     tag = "poolless"
 
     def traits(self) -> tuple[Trait, ...]:
-        """What tells it from other stems."""
+        """Say what tells it from other stems."""
         return (Trait("stem", f"4x(3x3) stem {dashed(self.channels)}"),)
 
     def convs(self, in_channels: int) -> tuple[Conv, ...]:
-        """Convolutions from the image, each followed by batch norm and ReLU."""
+        """List the convolutions from the image, each followed by batch norm and ReLU."""
         last = self.channels[-1]
         return (*DeepStem(self.channels).convs(in_channels), Conv(last, last, 3, 2))
 
@@ -148,11 +148,11 @@ class StemPool:
         return "ceil mode" if self.ceil_mode else "without padding"
 
     def traits(self) -> tuple[Trait, ...]:
-        """What tells it from other pools."""
+        """Say what tells it from other pools."""
         return (Trait("stem pool", f"stem pool {self.edge}"),)
 
     def out_size(self, size: int) -> int:
-        """Side of the output map."""
+        """Calculate the side of the output map."""
         span = size + 2 * self.padding - 3
         return (-(-span // 2) if self.ceil_mode else span // 2) + 1
 
@@ -164,11 +164,11 @@ class AverageStemPool:
     tag = "average"
 
     def traits(self) -> tuple[Trait, ...]:
-        """What tells it from other pools."""
+        """Say what tells it from other pools."""
         return (Trait("stem pool", "average stem pool"),)
 
     def out_size(self, size: int) -> int:
-        """Side of the output map."""
+        """Calculate the side of the output map."""
         return size // 2
 
 
@@ -188,11 +188,11 @@ class PooledShortcut:
     tag = "pooled"
 
     def traits(self) -> tuple[Trait, ...]:
-        """What tells it from other shortcuts."""
+        """Say what tells it from other shortcuts."""
         return (Trait("shortcut", "average pools in the shortcuts"),)
 
     def conv(self, in_channels: int, out_channels: int, stride: int) -> Conv | None:
-        """The projection, or None where the identity fits."""
+        """Return the projection, or None where the identity fits."""
         if stride == 1 and in_channels == out_channels:
             return None
         return Conv(in_channels, out_channels, 1, pooled="before" if stride == 2 else None)
@@ -213,11 +213,11 @@ class Shortcut:
     usual = True
 
     def traits(self) -> tuple[Trait, ...]:
-        """What tells it from other shortcuts."""
+        """Say what tells it from other shortcuts."""
         return (Trait("shortcut", f"{self.kernel}x{self.kernel} shortcuts", said=self.kernel != 1),)
 
     def conv(self, in_channels: int, out_channels: int, stride: int) -> Conv | None:
-        """The projection, or None where the identity fits."""
+        """Return the projection, or None where the identity fits."""
         if stride == 1:
             same = in_channels == out_channels
             return None if same else Conv(in_channels, out_channels, 1)
@@ -244,14 +244,14 @@ class SqueezeExcite:
     hidden_multiple: Ratio = 1
 
     def traits(self) -> tuple[Trait, ...]:
-        """What tells it from other SE modules."""
+        """Say what tells it from other SE modules."""
         first = f" ({self.first_reduction} in first blocks)" if self.first_reduction else ""
         rounded = f" rounded to multiples of {self.hidden_multiple}" if self.hidden_multiple > 1 else ""
         bias = "" if self.bias else " without bias"
         return (Trait("SE", f"SE reduction {self.reduction}{first}{rounded}{bias}"),)
 
     def hidden(self, channels: int, block: int) -> int:
-        """Hidden width in block number `block` (from 0) of a stage with `channels` channels."""
+        """Calculate the hidden width in block `block` (from 0) of a stage with `channels` channels."""
         reduction = self.first_reduction if block == 0 and self.first_reduction else self.reduction
         if self.hidden_multiple == 1:
             return max(1, channels // reduction)
@@ -259,11 +259,11 @@ class SqueezeExcite:
         return max(multiple, int(channels / reduction + multiple / 2) // multiple * multiple)
 
     def parameters(self, channels: int, block: int) -> int:
-        """Weights and biases of one module."""
+        """Count the weights and biases of one module."""
         hidden = self.hidden(channels, block)
         return 2 * channels * hidden + (channels + hidden if self.bias else 0)
 
 
 def dashed(numbers: tuple[int, ...]) -> str:
-    """Numbers in words: `64-64-128`."""
+    """Write numbers with dashes: `64-64-128`."""
     return "-".join(map(str, numbers))

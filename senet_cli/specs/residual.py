@@ -92,15 +92,15 @@ class ArchSpec:
         return stem * (2 if self.pool else 1) * (1 << (len(self.depths) - 1))
 
     def with_classes(self, classes: int) -> ArchSpec:
-        """The same network with another head."""
+        """Return the same network with another head."""
         return replace(self, classes=classes)
 
     def without_se(self) -> ArchSpec:
-        """The plain twin: the same network without SE modules."""
+        """Return the plain twin: the same network without SE modules."""
         return replace(self, se=None)
 
     def traits(self) -> tuple[Trait, ...]:
-        """What tells it from other networks, in the order in which an image passes; classes aside."""
+        """Say what tells it from other networks, in the order in which an image passes; classes aside."""
         return (
             *self.stem.traits(),
             *(self.pool.traits() if self.pool else (Trait("stem pool", "no stem pool", said=False),)),
@@ -113,7 +113,7 @@ class ArchSpec:
         )
 
     def problem(self) -> str | None:
-        """What no network can be, though each number by itself may stand; None where nothing is wrong."""
+        """Say why there can be no such network, though each number is valid; None if nothing is wrong."""
         if len(self.depths) != len(self.widths) or not self.depths:
             return "`depths` and `widths` must have one number for each stage"
         for block in self.shallow().blocks():
@@ -125,7 +125,7 @@ class ArchSpec:
         return None
 
     def blocks(self) -> Iterator[BlockShape]:
-        """All residual blocks, from the image to the head; stages after the first halve the map."""
+        """List all residual blocks, from the image to the head; stages after the first halve the map."""
         channels = self.stem.convs(self.in_channels)[-1].out_channels
         for stage, (depth, width) in enumerate(zip(self.depths, self.widths, strict=True), start=1):
             for number in range(depth):
@@ -137,11 +137,11 @@ class ArchSpec:
                 channels = out_channels
 
     def shallow(self) -> ArchSpec:
-        """The same network with no two blocks that are alike in a row."""
+        """Return the same network with no two blocks that are alike in a row."""
         return replace(self, depths=tuple(min(depth, 2) for depth in self.depths))
 
     def size_problem(self, size: int) -> str | None:
-        """Why images of `size` x `size` pixels cannot pass, or None where they can.
+        """Say why images of `size` x `size` pixels cannot pass, or None if they can.
 
         Anti-aliased blocks leave out an odd last row of which their shortcuts make one of their own.
         """
@@ -161,7 +161,7 @@ class ArchSpec:
         return None
 
     def parameters(self) -> int:
-        """Number of trainable values."""
+        """Count the trainable values."""
         stem = self.stem.convs(self.in_channels)
         normalised = sum(conv.out_channels for conv in stem) + self.final_norm * self.feature_channels
         total = sum(conv.weights for conv in stem) + (self.feature_channels + 1) * self.classes
@@ -174,7 +174,7 @@ class ArchSpec:
         return total + 2 * normalised
 
     def multiply_adds(self, size: int) -> int:
-        """Multiply-adds of convolutions and linear maps for one image of `size` x `size` pixels."""
+        """Count multiply-adds of convolutions and linear maps for one image of `size` x `size` pixels."""
         total = 0
 
         def through(convs: tuple[Conv, ...], side: int) -> int:

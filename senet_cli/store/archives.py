@@ -13,7 +13,7 @@ from typing import IO
 from senet_cli.errors import CheckpointError
 
 MAX_BYTES = 2 * 2**30
-"""A member larger than this is no checkpoint of ours."""
+"""A member larger than this is not one of our checkpoints."""
 _MAX_RATIO = 20
 """Weights hardly shrink (published ones by about 8 %); what grows to more than this is a bomb."""
 _CHUNK = 2**20
@@ -30,7 +30,7 @@ _BROKEN = (
 
 
 def is_archive(path: Path) -> bool:
-    """True for a zip archive that is not itself a checkpoint, as those that PyTorch writes are."""
+    """Return True for a zip archive that is not itself a checkpoint, as those that PyTorch writes are."""
     try:
         with zipfile.ZipFile(path) as archive:
             return not any(name.rpartition("/")[2] == "data.pkl" for name in archive.namelist())
@@ -39,7 +39,7 @@ def is_archive(path: Path) -> bool:
 
 
 def holds(path: Path, member: str) -> bool:
-    """True if `path` is an archive with a member of this name; its bytes are not looked at."""
+    """Return True if `path` is an archive with a member of this name; its bytes are not looked at."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist() == [member]

@@ -68,7 +68,7 @@ class _Layer:
         return self.checkpoints / f"{sha256}.{SUFFIXES[file.format]}"
 
     def stamp(self, name: str) -> _Stamp | None:
-        """What the index says; None if it says nothing or is damaged: the file itself is then hashed."""
+        """Read what the index says; None if it says nothing or is damaged: the file itself is then hashed."""
         path = self.index / f"{name}.json"
         try:
             if not path.is_file():  # reading a planted pipe would never end
@@ -80,13 +80,13 @@ class _Layer:
         return stamp if _SHA256.fullmatch(stamp.sha256) else None
 
     def stamps(self) -> Iterator[_Stamp]:
-        """What the index says of all checkpoints."""
+        """Read what the index says of all checkpoints."""
         for path in self.index.glob("*.json"):
             if stamp := self.stamp(path.stem):
                 yield stamp
 
     def candidates(self, file: CheckpointFile, known: _Stamp | None) -> list[Path]:
-        """Where it may lie: under the published digest, or the one that the first download pinned."""
+        """List where it may lie: under the published digest, or the one that the first download pinned."""
         if file.digest.full:
             return [self.blob(file.digest.value, file)]
         if known and not file.digest.excludes(known.sha256):
@@ -135,7 +135,7 @@ class Cache:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Cache:
-        """The cache of this user, as set."""
+        """Make the cache of this user, as set."""
         return cls(settings.cache, settings.cache_path, settings.lock_timeout)
 
     @property
@@ -146,7 +146,7 @@ class Cache:
     # --- reading ---
 
     def find(self, checkpoint: Checkpoint) -> Installed | None:
-        """The checkpoint's verified file, or None. A file that changed since is hashed again.
+        """Find the checkpoint's verified file, or None. A file that changed since is hashed again.
 
         Raises:
             DigestError: the file changed and is no longer what was verified; it was put aside.
@@ -155,17 +155,17 @@ class Cache:
         return self._find(checkpoint, deep=False)
 
     def verify(self, checkpoint: Checkpoint) -> Installed | None:
-        """As `find`, but the file is hashed in any case; a damaged one of a cache below is an error too."""
+        """Find as `find`, but hash the file in any case; a damaged one of a cache below is an error too."""
         return self._find(checkpoint, deep=True)
 
     def holds(self, checkpoint: Checkpoint) -> Path | None:
-        """Where the checkpoint's file is, or None; nothing is hashed, nothing is put aside."""
+        """Say where the checkpoint's file is, or None; nothing is hashed, nothing is put aside."""
         beside = (file.path for file in checkpoint.files if file.path)
         places = (path for _, _, path in self._places(checkpoint))
         return next((path for path in (*beside, *places) if _is_there(path)), None)
 
     def digests(self, checkpoint: Checkpoint) -> list[str]:
-        """Full digests that the checkpoint's file has, or had when it was last here; nothing is looked at."""
+        """List full digests that the checkpoint's file has, or had when last here; no file is opened."""
         stamps = [layer.stamp(checkpoint.name) for layer in (self._own, *self._below)]
         pinned = [stamp.sha256 for stamp in stamps if stamp]
         return pinned + [file.digest.value for file in checkpoint.files if file.digest.full]
@@ -312,9 +312,9 @@ class Cache:
 
 
 def _beside_manifest(file: CheckpointFile) -> Installed | None:
-    """A file that came with its manifest; None if it came without, as it may where it has an address too.
+    """Find a file that came with its manifest; None if it did not, as it may if it has an address too.
 
-    Such files are small or one's own, and others may write them: they are hashed at every start.
+    Such files are small or the user's own, and others may write them: they are hashed at every start.
     """
     if file.path is None:
         return None
@@ -336,7 +336,7 @@ def _beside_manifest(file: CheckpointFile) -> Installed | None:
 
 
 def _is_there(path: Path) -> bool:
-    """False also where one may not look, or cannot."""
+    """Return False also if looking is forbidden or fails."""
     try:
         path.stat()
     except (OSError, ValueError):

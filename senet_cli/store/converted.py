@@ -158,7 +158,7 @@ def _read(folder: Path) -> dict[str, Any] | None:
 
 
 def _verified(folder: Path, about: dict[str, Any], *, remember: bool) -> bool:
-    """True if all files are what was written. Only those whose size, time or inode changed are hashed."""
+    """Return True if all files are what was written; only those whose stamp changed are hashed."""
     changed = False
     try:
         for name, known in about["files"].items():

@@ -184,7 +184,7 @@ class Fetcher:
 
 
 def check_announced(incoming: Incoming, file: CheckpointFile, origin: str) -> int | None:
-    """Bytes to expect.
+    """Return the bytes to expect.
 
     Raises:
         DigestError: another number is announced than is published, so these cannot be the bytes.
@@ -211,7 +211,7 @@ def check_space(folder: Path, size: int) -> None:
 
 @contextlib.contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Turns what the system says about our files into `DiskError`."""
+    """Turn what the system says about our files into `DiskError`."""
     try:
         yield
     except OSError as error:

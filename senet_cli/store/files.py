@@ -16,7 +16,7 @@ _CHUNK = 2**20
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, 64 hexadecimal digits."""
+    """Hash a file: SHA-256, 64 hexadecimal digits."""
     import hashlib
 
     with path.open("rb") as file:
@@ -24,7 +24,7 @@ def sha256_of(path: Path) -> str:
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a file that the user named.
+    """Hash a file that the user named: SHA-256.
 
     Raises:
         DiskError: it cannot be read.
@@ -36,7 +36,7 @@ def digest_of(path: Path) -> str:
 
 
 def chunks_of(file: BinaryIO) -> Iterator[bytes]:
-    """The file from where it stands, in pieces of 1 MiB."""
+    """Read a file from where it stands, in pieces of 1 MiB."""
     return iter(lambda: file.read(_CHUNK), b"")
 
 
@@ -87,7 +87,7 @@ def _mode_of(path: Path) -> int | None:
 
 
 def _umask() -> int:
-    """It can only be read by setting it."""
+    """Read the umask, which is only possible by setting it."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

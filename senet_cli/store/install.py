@@ -22,7 +22,7 @@ from senet_cli.store.transfer import Request, offline_error, open_transport
 
 
 def ensure_installed(checkpoint: Checkpoint, settings: Settings, reporter: Reporter) -> Installed:
-    """The checkpoint's verified file; downloaded first if the cache does not hold it.
+    """Find the checkpoint's verified file, downloaded first if the cache does not hold it.
 
     Raises:
         NetworkError: no address delivered, or the network may not be used.
@@ -105,7 +105,7 @@ def import_file(
 
 
 def _with_owner(error: DigestError, checkpoint: Checkpoint, path: Path, manifest: Manifest) -> DigestError:
-    """The error, in better words where the file is that of another checkpoint."""
+    """Reword an error if the file is that of another checkpoint."""
     try:
         sha256 = error.sha256 or sha256_of(path)
     except OSError:
@@ -119,7 +119,7 @@ def _with_owner(error: DigestError, checkpoint: Checkpoint, path: Path, manifest
 
 
 def carried(checkpoint: Checkpoint, origin: Path) -> Iterator[tuple[CheckpointFile, Path]]:
-    """What `import_file` would try, in that order.
+    """Yield what `import_file` would try, in that order.
 
     Raises:
         DiskError: there is nothing at `origin`, or it cannot be read.

@@ -114,7 +114,7 @@ class ImportedModels:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> ImportedModels:
-        """The folder of this user, as set.
+        """Make the folder of this user, as set.
 
         Raises:
             DiskError: there is no home folder for it.
@@ -124,11 +124,11 @@ class ImportedModels:
         return cls(settings.models, settings.lock_timeout)
 
     def names(self) -> list[str]:
-        """All models that were imported, damaged ones included."""
+        """List all models that were imported, damaged ones included."""
         return [path.parent.name for path in imported_files(self.root)]
 
     def holds(self, name: str) -> bool:
-        """True if a model of this name was imported, a damaged one included."""
+        """Return True if a model of this name was imported, a damaged one included."""
         return os.path.exists(self.root / name / MODEL_FILE)  # noqa: PTH110 - False where one may not look
 
     @contextlib.contextmanager
@@ -181,7 +181,7 @@ class ImportedModels:
 
 
 def as_json(about: dict[str, Any]) -> bytes:
-    """UTF-8; half a character, which a label may hold, stays the escape that JSON has for it."""
+    """Write JSON in UTF-8; half a character, which a label may hold, stays JSON's escape for it."""
     text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
     return text.encode(errors="backslashreplace")
 

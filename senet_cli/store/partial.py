@@ -137,7 +137,7 @@ class Partial:
 
 @contextlib.contextmanager
 def claimed(folder: Path, key: str, *, locked: bool, adopt: bool = True) -> Iterator[Partial]:
-    """The partial file for `key`: one that was left behind, or a new one.
+    """Claim the partial file for `key`: one that was left behind, or a new one.
 
     Args:
         folder: where partial files lie; made if necessary.
@@ -237,7 +237,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _open_own(path: Path) -> BinaryIO:
-    """Open without following links; what is no plain file with one name is put out of the way first."""
+    """Open without following links; what is not a plain file with one name is put out of the way first."""
     with contextlib.suppress(FileNotFoundError):
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:

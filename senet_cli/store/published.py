@@ -44,7 +44,7 @@ def _is_zip(path: Path) -> bool:
 
 
 def is_published(file: CheckpointFile, path: Path, sha256: str) -> bool:
-    """True if the bytes at `path` are those that the manifest means; see `check_published`."""
+    """Return True if the bytes at `path` are those that the manifest means; see `check_published`."""
     try:
         check_published(file, path, sha256, str(path))
     except (DigestError, CheckpointError):
@@ -53,7 +53,7 @@ def is_published(file: CheckpointFile, path: Path, sha256: str) -> bool:
 
 
 def wrong_digest(found: str, origin: str, content_type: str, sha256: str) -> DigestError:
-    """The error for bytes that are not the published ones."""
+    """Make the error for bytes that are not the published ones."""
     kind = kind_of(content_type)
     return DigestError(
         f"{origin}: these are not the published bytes{kind}: {found}",
@@ -64,5 +64,5 @@ def wrong_digest(found: str, origin: str, content_type: str, sha256: str) -> Dig
 
 
 def kind_of(content_type: str) -> str:
-    """Said only where it explains something: a login page in place of the file."""
+    """Name a type of content only if it explains something: a login page in place of the file."""
     return f" (the server calls it {content_type})" if content_type.startswith("text/") else ""

@@ -11,12 +11,12 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
 
 
 def backoff(attempt: int, jitter: float) -> float:
-    """Seconds before attempt number `attempt` (from 1), with full jitter: `jitter` is random in 0..1."""
+    """Return seconds before attempt `attempt` (from 1), with full jitter: `jitter` is random in 0..1."""
     return float(jitter * min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(attempt, 10)))
 
 
 def wait_before_retry(*, tries: int, idle_attempts: int, asked: float | None, jitter: float) -> float | None:
-    """Seconds to wait before the same address is tried again, or None: go to the next.
+    """Return seconds to wait before the same address is tried again, or None: go to the next.
 
     Args:
         tries: attempts in a row without a new byte that are worth it, for what ended the last one.
@@ -32,7 +32,7 @@ def wait_before_retry(*, tries: int, idle_attempts: int, asked: float | None, ji
 
 
 def parse_retry_after(value: str | None, date: str | None, now: float) -> float | None:
-    """Seconds that a `Retry-After` header asks for; None where there is none or it makes no sense.
+    """Return the seconds that a `Retry-After` header asks for; None if it is missing or makes no sense.
 
     Args:
         value: the header: seconds, or a date.

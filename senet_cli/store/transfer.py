@@ -103,11 +103,11 @@ class Transport(Protocol):
     """Opens an address."""
 
     def may_open(self, url: str) -> bool:
-        """False if this address is out of bounds."""
+        """Return False if this address is out of bounds."""
         ...
 
     def open(self, request: Request) -> contextlib.AbstractContextManager[Incoming]:
-        """The file that is asked for.
+        """Open the file that is asked for.
 
         Raises:
             TransferError: it cannot be had.
@@ -116,7 +116,7 @@ class Transport(Protocol):
 
 
 def offline_error(name: str) -> NetworkError:
-    """The error for a checkpoint that only the network has."""
+    """Make the error for a checkpoint that only the network has."""
     return NetworkError(
         f"`{name}` is not in the cache, and the network may not be used: senet is offline",
         advise("go-online", name=name),
@@ -249,7 +249,7 @@ class HttpTransport:
 
 
 def open_session() -> Session:
-    """A session that leaves redirects alone.
+    """Make a session that leaves redirects alone.
 
     A plain one prepares the next request even if it is told not to follow, and for that reads (and inflates)
     the redirect's body to its end, which a server may choose not to have.
@@ -264,12 +264,12 @@ def open_session() -> Session:
 
 
 def open_transport(*, offline: bool) -> Transport:
-    """The way to the network, or the one that knows no network."""
+    """Choose the transport: over the network, or offline for `file:` addresses only."""
     return OfflineTransport() if offline else HttpTransport()
 
 
 def short(url: str) -> str:
-    """The address without what may be secret: user, query and fragment."""
+    """Strip what may be secret from an address: user, query and fragment."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
@@ -288,7 +288,7 @@ def _extent(response: Response, request: Request) -> tuple[int, int | None]:
 
 
 def _number(text: str) -> int | None:
-    """A whole number; None for anything else, numbers of thousands of digits included."""
+    """Read a whole number; None for anything else, numbers of thousands of digits included."""
     return int(text) if _NUMBER.fullmatch(text) else None
 
 
@@ -303,7 +303,9 @@ def _redirected(url: str, location: str) -> str:
         target = urljoin(url, location)
         urlsplit(target).port  # noqa: B018 - a property that checks
     except ValueError as error:
-        raise TransferError(f"{short(url)}: redirects to something that is no address ({error})") from error
+        raise TransferError(
+            f"{short(url)}: redirects to something that is not an address ({error})"
+        ) from error
     if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
         raise TransferError(f"{short(url)}: redirects to {short(target)}, which is not https")
     if urlsplit(target).scheme not in ("http", "https"):
@@ -323,7 +325,7 @@ def _local_file(url: str) -> Iterator[Incoming]:
 
 
 def _failed(url: str, error: Exception) -> TransferError:
-    """The innermost cause in words. Names that do not resolve and bad certificates do not mend in seconds."""
+    """Put the innermost cause into words. Unknown names and bad certificates do not mend in seconds."""
     import ssl
 
     import requests

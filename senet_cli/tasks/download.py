@@ -143,7 +143,7 @@ class Download:
         return PlannedDownload(checkpoint.name, "absent", None, str(origin))
 
     def _present(self, checkpoint: Checkpoint) -> Installed | None:
-        """What the cache holds; a damaged file was put aside and is fetched again."""
+        """Look into the cache; a damaged file was put aside and is fetched again."""
         try:
             return self._cache.find(checkpoint)
         except DigestError as error:
@@ -162,7 +162,7 @@ class Download:
         return Fetcher(self._cache, transport, self._reporter).fetch(checkpoint)
 
     def _forgive_absent(self, got: list[Installed]) -> None:
-        """A folder that was asked for all models need not hold every one.
+        """Drop errors of files that are absent: a folder that was asked for all models need not hold all.
 
         A file of a common name (`model.safetensors`) that belongs to another model is not a damaged one.
         """

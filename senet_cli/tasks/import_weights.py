@@ -202,7 +202,7 @@ def _taken(name: str) -> UsageError:
 
 
 def _named(labels: LabelSet | None, classes: int, model: str) -> LabelSet:
-    """The labels for that many classes, under a name that this model's manifest can use.
+    """Choose the labels for that many classes, under a name that this model's manifest can use.
 
     Raises:
         UsageError: their number is another.
@@ -261,7 +261,7 @@ def _from_run(request: ImportRequest, catalogue: Catalogue, settings: Settings) 
 
 
 def _beside(run: Path) -> dict[str, bytes]:
-    """What belongs to the model of a run beside its weights."""
+    """Read what belongs to the model of a run beside its weights."""
     try:
         return {HELD_BACK_FILE: (run / HELD_BACK_FILE).read_bytes()}
     except FileNotFoundError:
@@ -306,7 +306,7 @@ def _from_file(request: ImportRequest, manifest: Manifest, reporter: Reporter) -
 
 
 def _is_of_run(path: Path, sha256: str) -> bool:
-    """True for the weights of a run or an imported model, in its folder."""
+    """Return True for the weights of a run or an imported model, in its folder."""
     try:
         about = (path.parent / MODEL_FILE).read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -315,7 +315,7 @@ def _is_of_run(path: Path, sha256: str) -> bool:
 
 
 def _usual_labels(architecture: Architecture, manifest: Manifest) -> LabelSet | None:
-    """The architecture's, if there are as many as the network has classes."""
+    """Return the architecture's labels if there are as many as the network has classes."""
     try:
         return check_labels(manifest.labels(architecture.labels), architecture.spec.classes)
     except ModelError:
@@ -327,7 +327,7 @@ def _utf8(text: str) -> str:
 
 
 def _refuse_published(path: Path, sha256: str, manifest: Manifest) -> None:
-    """Published weights have a name, a preprocessing and labels already."""
+    """Refuse published weights, which have a name, a preprocessing and labels already."""
     if owners := manifest.published_as(sha256):
         names = " and ".join(f"`{owner.name}`" for owner in owners)
         raise UsageError(
@@ -340,7 +340,7 @@ def _refuse_published(path: Path, sha256: str, manifest: Manifest) -> None:
 
 
 def _only(fits: tuple[Fit, ...], manifest: Manifest, path: Path) -> Fit:
-    """The one that fits.
+    """Choose the one that fits.
 
     Raises:
         UsageError: several do, and nobody but the user can know; the message says how they differ.
@@ -361,7 +361,7 @@ def _only(fits: tuple[Fit, ...], manifest: Manifest, path: Path) -> Fit:
 
 
 def _published(manifest: Manifest, key: str, layout: str) -> str | None:
-    """A published checkpoint of this architecture whose file has such key names."""
+    """Find a published checkpoint of this architecture whose file has such key names."""
     return next(
         (
             checkpoint.name

@@ -21,7 +21,7 @@ DigestKind = Literal["full", "prefix", "member"]
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One line of the list.
+    """Make one line of the list.
 
     Args:
         name, publisher, architecture, labels, licence: as in the manifest.
@@ -69,7 +69,7 @@ class Summary:
 
 
 def checkpoint_summary(checkpoint: Checkpoint, manifest: Manifest, *, cached: bool) -> Summary:
-    """One line of the list."""
+    """Make one line of the list."""
     metric, test = checkpoint.metric, checkpoint.test_preprocess
     tested = checkpoint.metric_with(test) if test else None
     spec, size = checkpoint.architecture.spec, checkpoint.preprocess.crop
@@ -98,7 +98,7 @@ def checkpoint_summary(checkpoint: Checkpoint, manifest: Manifest, *, cached: bo
 
 
 def digest_kind(file: CheckpointFile) -> DigestKind:
-    """What the file can be verified with."""
+    """Say what the file can be verified with."""
     if isinstance(file.digest, MemberDigest):
         return "member"
     return "full" if file.digest.full else "prefix"

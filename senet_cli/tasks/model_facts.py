@@ -52,7 +52,7 @@ def model_facts(model: KnownModel, settings: Settings) -> dict[str, Any]:
 
 
 def _accuracy(metric: Metric, checkpoint: Checkpoint) -> dict[str, Any]:
-    """A published accuracy, and the recipe that it belongs to: what `predict` does is the default."""
+    """Write a published accuracy and its recipe; what `predict` does is the default."""
     test = checkpoint.test_preprocess
     recipe = "default" if metric == checkpoint.metric else None
     if test and metric == checkpoint.metric_with(test):
@@ -80,7 +80,7 @@ def _file_facts(file: CheckpointFile) -> dict[str, Any]:
 
 
 def class_facts(labels: LabelSet) -> list[dict[str, Any]]:
-    """One line for each class, in the order of the model's output."""
+    """Make one line for each class, in the order of the model's output."""
     return [
         {
             "index": index,
@@ -93,7 +93,7 @@ def class_facts(labels: LabelSet) -> list[dict[str, Any]]:
 
 
 def architecture_facts(architecture: Architecture) -> dict[str, Any]:
-    """One line of the list of architecture keys."""
+    """Make one line of the list of architecture keys."""
     spec, size = architecture.spec, architecture.preprocess.crop
     return {
         "key": architecture.key,

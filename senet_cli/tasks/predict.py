@@ -61,7 +61,7 @@ def predict(request: PredictRequest, settings: Settings, reporter: Reporter) -> 
 
 
 def _at_least_one(request: SourceRequest) -> Iterator[Source]:
-    """The stream, after making sure, before a model is fetched, that it holds something."""
+    """Make sure, before a model is fetched, that the stream holds something; return it."""
     stream = request.stream()
     unmatched: list[Source] = []
     for source in stream:

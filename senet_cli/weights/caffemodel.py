@@ -35,7 +35,7 @@ _OLD_LAYERS, _LAYER = 2, 100
 
 
 def read_caffemodel(path: Path) -> dict[str, Tensor]:
-    """All weights of a file, float32, under the names of their layers.
+    """Read all weights of a file, float32, under the names of their layers.
 
     `conv1/7x7_s2.weight` and `classifier.bias` are the blobs of a layer. Batch norm and the Scale layer
     behind it, which in Caffe are two, come as one: `conv1/7x7_s2/bn.running_mean`, `.running_var`, `.weight`,
@@ -61,7 +61,7 @@ def read_caffemodel(path: Path) -> dict[str, Tensor]:
 
 
 def to_our_conventions(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors under our keys, as the Caffe network has them -> as ours has them.
+    """Convert tensors under our keys, as the Caffe network has them -> as ours has them.
 
     The first convolution takes RGB instead of BGR. The head's classes are put in the order of sorted WordNet
     identifiers; a head that has another number of classes than ImageNet-1k was trained by somebody else, in
@@ -84,7 +84,7 @@ def _fail(path: Path, problem: str, hint: str = "Fetch the file again.") -> NoRe
 
 @cache
 def _layer_message() -> Any:
-    """A class that parses a LayerParameter, as far as weights need it.
+    """Make a class that parses a LayerParameter, as far as weights need it.
 
     The numbers of a blob are declared as bytes, which is what packed floats are on the wire; so they are
     taken over in one piece and not one by one.
@@ -156,7 +156,7 @@ def _layers(file: BinaryIO, path: Path) -> Iterator[Any]:
 
 
 def _fields(file: BinaryIO, size: int, most: int, path: Path) -> Iterator[tuple[int, int, int]]:
-    """Number, wire type and length of each field; the file stands at its value when it is yielded."""
+    """Yield number, wire type and length of each field; the file then stands at its value."""
     for _ in range(most):
         if file.tell() >= size:
             return
@@ -172,7 +172,7 @@ def _fields(file: BinaryIO, size: int, most: int, path: Path) -> Iterator[tuple[
             length = _varint(file, path) if wire == _BYTES else fixed.get(wire, size)
         start = file.tell()
         if tag >> 3 == 0 or start + length > size:
-            _fail(path, "is damaged or cut short, or no .caffemodel")
+            _fail(path, "is damaged or cut short, or not a .caffemodel")
         yield tag >> 3, wire, length
         file.seek(start + length)
     _fail(path, "holds absurdly many fields", "Is it another kind of file?")
@@ -187,14 +187,14 @@ def _varint(file: BinaryIO, path: Path) -> int:
         value |= (byte[0] & 0x7F) << shift
         if byte[0] < 0x80:
             return value
-    _fail(path, "is damaged or cut short, or no .caffemodel")
+    _fail(path, "is damaged or cut short, or not a .caffemodel")
 
 
 # --- weights ------------------------------------------------------------------------------------
 
 
 def _named(layer: Any, path: Path) -> dict[str, NDArray[np.float32]]:
-    """The weights of one layer under their keys; nothing where it has none."""
+    """Read the weights of one layer under their keys; nothing if it has none."""
     if not layer.blobs:
         return {}
     name, kind = (text.decode("utf-8", "replace") for text in (layer.name, layer.type))
@@ -232,7 +232,7 @@ def _statistics(name: str, blobs: Blobs, path: Path) -> dict[str, NDArray[np.flo
 
 
 def _blob(blob: Any, name: str, path: Path) -> NDArray[np.float32]:
-    """The numbers of a blob in their shape, a copy of their own."""
+    """Copy the numbers of a blob, in their shape."""
     data = b"".join(blob.floats)
     if blob.HasField("shape"):
         shape = tuple(blob.shape.dims[: _MAX_DIMS + 1])

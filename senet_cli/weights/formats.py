@@ -17,7 +17,7 @@ from senet_cli.weights.pickles import TORCH_MAGIC, names_in, protocol_of
 from senet_cli.weights.publishers.caffe import is_caffemodel
 
 HEAD_BYTES = 4096
-"""So many bytes from the beginning of a file are enough for all of these."""
+"""Bytes from the beginning of a file; enough for all of these."""
 _SHOWN_NAMES = 5
 _SAVE_STATE = (
     "Where you trust it, load it with {library} and save its weights with torch.save or safetensors."
@@ -182,7 +182,7 @@ def _protobuf(path: Path, head: bytes) -> Foreign | None:
 
 
 def _plain_pickle(path: Path, head: bytes) -> Foreign | None:
-    """A pickle that `torch.save` did not write: it has neither its archive nor its first number."""
+    """Name a pickle that `torch.save` did not write: it has neither its archive nor its first number."""
     protocol = protocol_of(head)
     if protocol is None or TORCH_MAGIC in head[:64] or len(head) < 20:
         return None

@@ -19,7 +19,7 @@ from senet_cli.weights.read import expected_shapes, fit_to_keys, recognise_layou
 
 _NOT_TRAINED = ("running_mean", "running_var", "num_batches_tracked")
 _NEAREST = 6
-"""So many architectures are looked at to find the nearest."""
+"""Architectures that are looked at to find the nearest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Fit:
 
 
 def fitting(tensors: dict[str, Tensor], known: Iterable[Architecture], path: Path) -> tuple[Fit, ...]:
-    """All architectures of `known` that the tensors of the file at `path` fit exactly, at least one.
+    """Find all architectures of `known` that the tensors of the file at `path` fit exactly, at least one.
 
     Building a network on the meta device takes a hundred times as long as counting its parameters, so only
     those are built whose number of parameters is the file's.
@@ -55,7 +55,7 @@ def fitting(tensors: dict[str, Tensor], known: Iterable[Architecture], path: Pat
 
 
 def fit_of(tensors: dict[str, Tensor], architecture: Architecture, path: Path) -> Fit:
-    """The architecture with the file's number of classes, which it fits.
+    """Fit a file's tensors to an architecture with the file's number of classes.
 
     Raises:
         CheckpointError: it does not fit.
@@ -94,7 +94,7 @@ def _classes(tensors: dict[str, Tensor], path: Path) -> int:
 def _nothing_fits(
     tensors: dict[str, Tensor], architectures: Sequence[Architecture], count: int, path: Path
 ) -> CheckpointError:
-    """What is wrong with the architecture that shares most tensors with the file."""
+    """Say what is wrong with the architecture that shares most tensors with the file."""
     by_count = {entry.spec.parameters(): entry for entry in reversed(architectures)}
     close = sorted(by_count, key=lambda number: abs(math.log(max(1, number) / max(1, count))))
     nearest = max((by_count[number] for number in close[:_NEAREST]), key=lambda e: _shared(tensors, e, path))
@@ -110,7 +110,7 @@ def _nothing_fits(
 
 
 def _shared(tensors: dict[str, Tensor], architecture: Architecture, path: Path) -> int:
-    """Number of tensors that the file and the architecture have in common."""
+    """Count the tensors that the file and the architecture have in common."""
     try:
         layout = recognise_layout(tensors, architecture.spec, path)
     except CheckpointError:

@@ -57,7 +57,7 @@ _UNREADABLE = (
 
 
 def load_network(path: Path, spec: Spec, layout: KeyLayout) -> SENetwork:
-    """The network in `path`, in evaluation mode on the CPU, float32.
+    """Load the network in `path`, in evaluation mode on the CPU, float32.
 
     Args:
         path: a safetensors, torch or .caffemodel file.
@@ -189,7 +189,7 @@ def _damaged(path: Path, error: Exception) -> CheckpointError:
 
 
 def _reason(error: Exception) -> str:
-    """The first line of an error; of PyTorch's refusals only the fact, for the rest is advice to trust it."""
+    """Take the first line of an error; of PyTorch's refusals only the fact: the rest advises to trust it."""
     text = str(error).strip()
     if _ADVICE in text:
         fact = text.partition("WeightsUnpickler error:")[2].strip()
@@ -202,13 +202,13 @@ def _reason(error: Exception) -> str:
 
 
 def expected_shapes(spec: Spec) -> dict[str, torch.Size]:
-    """Our key -> shape for every tensor that the network of `spec` holds."""
+    """Map our key -> shape for every tensor that the network of `spec` holds."""
     with torch.device("meta"):
         return {key: value.shape for key, value in SENetwork(spec).state_dict().items()}
 
 
 def recognise_layout(tensors: dict[str, Tensor], spec: Spec, path: Path) -> KeyLayout:
-    """The layout that explains most keys of the file.
+    """Find the layout that explains most keys of the file.
 
     Raises:
         CheckpointError: none explains even its head.
@@ -228,7 +228,7 @@ def recognise_layout(tensors: dict[str, Tensor], spec: Spec, path: Path) -> KeyL
 
 
 def to_our_keys(tensors: dict[str, Tensor], spec: Spec, layout: KeyLayout, path: Path) -> dict[str, Tensor]:
-    """The file's tensors under our keys: complete, nothing left over, right shapes, float32, finite.
+    """Put the file's tensors under our keys: complete, nothing left over, right shapes, float32, finite.
 
     Raises:
         CheckpointError: anything else than an exact fit; see `fit_to_keys`.
@@ -242,7 +242,7 @@ def to_our_keys(tensors: dict[str, Tensor], spec: Spec, layout: KeyLayout, path:
 
 
 def fit_to_keys(tensors: dict[str, Tensor], spec: Spec, layout: KeyLayout, path: Path) -> dict[str, Tensor]:
-    """The file's tensors under our keys: complete, nothing left over, right shapes; numbers not looked at.
+    """Put the file's tensors under our keys: complete, nothing left over, right shapes; numbers unchecked.
 
     Two spellings of the same numbers are accepted: SE weights as linear maps (2-D) or as 1x1 convolutions
     (4-D), and batch norms with or without their counter of batches (older than PyTorch 0.4.1).
@@ -328,7 +328,7 @@ def _misfit(
 
 
 def _is_plain_twin(spec: Spec, layout: KeyLayout, missing: list[str], left_over: list[str]) -> bool:
-    """True if the convolutions of all blocks are there, but no SE at all, and nothing else that could be it.
+    """Return True if all blocks' convolutions are there, but no SE at all, and nothing that could be it.
 
     Shortcuts may be missing: some plain CIFAR networks have none with weights.
     """

@@ -99,7 +99,7 @@ def _in_words(data: Any) -> str:
 
 
 def _items(held: dict[Any, Any]) -> dict[Any, Any]:
-    """A plain dict of the same: one out of a file may have attributes in place of its methods."""
+    """Copy into a plain dict: one out of a file may have attributes in place of its methods."""
     return dict(dict.items(held))
 
 
@@ -134,7 +134,7 @@ def _may_hold_weights(name: Any) -> bool:
 
 
 def _is_state(held: dict[Any, Any]) -> bool:
-    """True for names with tensors, of which one at least is a weight."""
+    """Return True for names with tensors, of which one at least is a weight."""
     items = _items(held)
     names = all(isinstance(name, str) for name in items)
     tensors = all(isinstance(value, Tensor) for value in items.values())
@@ -142,7 +142,7 @@ def _is_state(held: dict[Any, Any]) -> bool:
 
 
 def _clean(held: dict[Any, Any], path: Path) -> State:
-    """The set with text for names.
+    """Return the set with text for names.
 
     Raises:
         CheckpointError: something in it is not a tensor with numbers in memory.
@@ -156,13 +156,13 @@ def _clean(held: dict[Any, Any], path: Path) -> State:
 
 
 def _is_plain(value: Tensor) -> bool:
-    """True for numbers in memory: not sparse, not quantised, not without any (meta), nothing derived."""
+    """Return True for numbers in memory: not sparse, quantised, on the meta device, or derived."""
     kind = type(value) in (Tensor, nn.Parameter)
     return kind and value.layout == torch.strided and not value.is_quantized and not value.is_meta
 
 
 def _groups(name: str, state: State) -> dict[str, State]:
-    """The networks in one state dict, by their paths: `model.*` beside `ema_model.*`, or `ema_*` doubles."""
+    """Split a state dict into its networks, by path: `model.*` beside `ema_model.*`, or `ema_*` doubles."""
     inside = "" if name == WHOLE else f"{name}/"
     by_first: dict[str, State] = {}
     for key, value in state.items():
@@ -191,7 +191,7 @@ def _doubles(state: State) -> dict[str, str]:
 
 
 def _has_head(keys: Iterable[str]) -> bool:
-    """True if one of the layouts' classifiers is among the names, wrappers' parts in them not counted."""
+    """Return True if one of the layouts' classifiers is among the names, wrappers' parts aside."""
     return not _HEADS.isdisjoint(_without_inserted(keys))
 
 
@@ -218,7 +218,7 @@ def _is_average(name: str) -> bool:
 
 
 def _raw_of_openmmlab(parts: list[str], data: dict[Any, Any]) -> bool:
-    """True for weights before averaging, which OpenMMLab's libraries keep under names that say otherwise."""
+    """Return True for weights before averaging, which OpenMMLab keeps under names that say otherwise."""
     if parts[-1] == _EMA:
         return True
     held = _items(data)
@@ -230,7 +230,7 @@ def _raw_of_openmmlab(parts: list[str], data: dict[Any, Any]) -> bool:
 
 
 def _only(ranked: list[str], path: Path) -> str:
-    """The first.
+    """Choose the first set.
 
     Raises:
         CheckpointError: nothing tells it from the second.
@@ -248,7 +248,7 @@ def _only(ranked: list[str], path: Path) -> str:
 
 
 def _find(key: str, ranked: list[str], path: Path) -> str:
-    """The set that a person names.
+    """Find the set that a person names.
 
     Raises:
         UsageError: there is none.
@@ -265,7 +265,7 @@ def _find(key: str, ranked: list[str], path: Path) -> str:
 
 
 def _alike(one: Weights | CheckpointError, chosen: Weights) -> bool:
-    """True if a set could have been taken in place of the chosen one: it has half of its names."""
+    """Return True if a set could have been taken in place of the chosen one: it has half of its names."""
     if isinstance(one, CheckpointError):
         return False
     return 2 * len(one.tensors.keys() & chosen.tensors.keys()) > len(chosen.tensors)
@@ -279,7 +279,7 @@ def _without_inserted(keys: Iterable[str]) -> list[str]:
 
 
 def _stripped(name: str, state: State, path: Path) -> Weights | CheckpointError:
-    """The set under the network's own names, or why those cannot be told."""
+    """Put the set under the network's own names, or say why those cannot be told."""
     aside = [key for key, value in state.items() if _is_counter(key, value)]
     rest = {key: value for key, value in state.items() if key not in aside}
     bare = _without_inserted(rest)
@@ -308,7 +308,7 @@ def _is_counter(key: str, value: Tensor) -> bool:
 
 
 def _prefix(keys: Iterable[str]) -> str:
-    """What stands before most names, up to that of a classifier: often `model.`; empty if nothing does."""
+    """Find what stands before most names, up to a classifier's: often `model.`; empty if nothing does."""
     names = list(keys)
     if not _HEADS.isdisjoint(names):
         return ""

@@ -14,7 +14,7 @@ from senet_cli.weights.publishers.base import Container, Style
 
 
 def checkpoint_bytes(network: SENetwork, layout: KeyLayout, container: Container) -> bytes:
-    """The file that holds the network's weights as this publisher would write it.
+    """Write the file that holds the network's weights as this publisher would.
 
     Args:
         network: on the CPU, float32.
@@ -36,7 +36,7 @@ def checkpoint_bytes(network: SENetwork, layout: KeyLayout, container: Container
 
 
 def published_tensors(network: SENetwork, layout: KeyLayout, style: Style) -> dict[str, Tensor]:
-    """The network's tensors under the publisher's names and in its shapes.
+    """Put the network's tensors under the publisher's names and in its shapes.
 
     Raises:
         UsageError: the publisher has no name for a part of this network.

@@ -99,9 +99,9 @@ def test_a_web_page_is_called_one(server: FaultServer, root: Path, tmp_path: Pat
         (packed((MEMBER, PAYLOAD), ("more.pth", b"")), "2 files"),
         (packed(), "0 files"),
         (packed((MEMBER, bytes(50_000_000))), "no weights do"),
-        (ARCHIVE[:-30], "no zip archive"),
-        (ARCHIVE[:1000] + flipped(ARCHIVE[1000:2000]) + ARCHIVE[2000:], "no zip archive"),
-        (SQUEEZED[:200] + flipped(SQUEEZED[200:300]) + SQUEEZED[300:], "no zip archive"),
+        (ARCHIVE[:-30], "not a zip archive"),
+        (ARCHIVE[:1000] + flipped(ARCHIVE[1000:2000]) + ARCHIVE[2000:], "not a zip archive"),
+        (SQUEEZED[:200] + flipped(SQUEEZED[200:300]) + SQUEEZED[300:], "not a zip archive"),
     ],
     ids=["up", "root", "backslash", "two", "none", "bomb", "cut", "damaged", "damaged where it is squeezed"],
 )
@@ -132,7 +132,7 @@ def test_a_member_that_lies_about_its_size_is_read_no_further(tmp_path: Path) ->
     path = tmp_path / "liar.zip"
     path.write_bytes(honest.replace(size, small))
     tracemalloc.start()
-    with pytest.raises(CheckpointError, match="no zip archive"):
+    with pytest.raises(CheckpointError, match="not a zip archive"):
         archives.sha1_of(path, "liar")
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()

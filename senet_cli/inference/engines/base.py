@@ -41,11 +41,11 @@ class Engine(Protocol):
     largest_batch: int
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Pixels (N, H, W, 3), RGB 0..255, not normalised -> logits (N, classes)."""
+        """Map pixels (N, H, W, 3), RGB 0..255, not normalised -> logits (N, classes)."""
         ...
 
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Pixels (N, H, W, 3), RGB 0..255, not normalised -> pooled features (N, channels)."""
+        """Map pixels (N, H, W, 3), RGB 0..255, not normalised -> pooled features (N, channels)."""
         ...
 
 
@@ -77,7 +77,7 @@ def check_device(request: str) -> None:
 
 
 def resolve_device(request: str, facts: DeviceFacts) -> str:
-    """The device for a request: "auto" takes CUDA, then MPS, then the CPU; anything else is taken literally.
+    """Find the device for a request: "auto" takes CUDA, then MPS, then the CPU; others are taken literally.
 
     Raises:
         UsageError: not the name of a device.
@@ -97,7 +97,7 @@ def resolve_device(request: str, facts: DeviceFacts) -> str:
 
 
 def resolve_engine(request: EngineRequest, device: str, *, openvino: bool) -> EngineName:
-    """The engine for a resolved device: "auto" takes OpenVINO on a CPU where it is installed.
+    """Find the engine for a resolved device: "auto" takes OpenVINO on a CPU if it is installed.
 
     Raises:
         UsageError: OpenVINO was asked for and does not drive the device.
@@ -120,7 +120,7 @@ def _unavailable(request: str, facts: DeviceFacts) -> DeviceError:
 
 
 def auto_batch(device: str, multiply_adds: int) -> int:
-    """Images in a batch for a network of that many multiply-adds an image, from 1 on."""
+    """Choose the images in a batch, from 1 on, for a network of that many multiply-adds per image."""
     kind = device.partition(":")[0]
     if kind == "cpu":
         return max(1, min(_MAX_BATCH[kind], round(_CPU_BATCH_WORK / max(1, multiply_adds))))

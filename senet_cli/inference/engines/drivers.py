@@ -12,14 +12,14 @@ _ROCM = Path("/dev/kfd")
 
 
 def may_have_gpu() -> bool:
-    """False if PyTorch certainly finds no GPU here: no driver, or one that has no device for us."""
+    """Return False if PyTorch certainly finds no GPU here: no driver, or one that has no device for us."""
     if sys.platform == "darwin":
         return platform.machine() == "arm64"
     return _ROCM.exists() or _cuda_devices() > 0
 
 
 def _cuda_devices() -> int:
-    """What NVIDIA's driver counts, with CUDA_VISIBLE_DEVICES applied; 0 without a driver."""
+    """Count the devices of NVIDIA's driver, with CUDA_VISIBLE_DEVICES applied; 0 without a driver."""
     try:
         driver = ctypes.CDLL(_CUDA)
         count = ctypes.c_int(0)

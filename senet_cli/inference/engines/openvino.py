@@ -26,12 +26,12 @@ _CAPABILITIES: dict[Precision, str] = {"fp32": "FP32", "bf16": "BF16", "fp16": "
 
 
 def is_installed() -> bool:
-    """True if the library is there; it is not imported."""
+    """Return True if the library is there; it is not imported."""
     return importlib.util.find_spec("openvino") is not None
 
 
 def import_openvino() -> Any:
-    """The library as it runs networks: without its converter, whose import takes time.
+    """Import the library as it runs networks: without its converter, whose import takes time.
 
     The converter would also import the library's telemetry, which looks up a host's name there and then.
     """
@@ -42,7 +42,7 @@ def import_openvino() -> Any:
 
 
 def import_converter() -> Any:
-    """The library's converter, without telemetry, for which it has a stub where that is not installed."""
+    """Import the library's converter without telemetry, for which it has a stub if that is not installed."""
     import_openvino()
     with _hidden("openvino_telemetry"):
         return importlib.import_module("openvino.tools.ovc")
@@ -63,7 +63,7 @@ def _hidden(package: str) -> Iterator[None]:
 
 
 def calculates(precision: Precision) -> bool:
-    """True if this processor calculates in that format; others would be replaced without a word."""
+    """Return True if this processor calculates in that format; others would be replaced without a word."""
     if precision == "fp32":
         return True
     offered = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -107,15 +107,15 @@ class OpenVINOEngine:
             self._requests.put(compiled.create_infer_request())
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Pixels (N, H, W, 3), RGB 0..255 -> logits (N, classes)."""
+        """Map pixels (N, H, W, 3), RGB 0..255 -> logits (N, classes)."""
         return self._one_at_first(pixels, 0)
 
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Pixels (N, H, W, 3), RGB 0..255 -> pooled features (N, channels)."""
+        """Map pixels (N, H, W, 3), RGB 0..255 -> pooled features (N, channels)."""
         return self._one_at_first(pixels, 1)
 
     def _one_at_first(self, pixels: NDArray[np.uint8], output: int) -> NDArray[np.float32]:
-        """The first batch of a process runs alone, whichever engine it belongs to.
+        """Run the first batch of a process alone, whichever engine it belongs to.
 
         The library's binding fills its tables of number formats at the first call, and two threads that do so
         at once wait for each other for ever: one for the table, holding Python's lock, the other vice versa.

@@ -15,7 +15,7 @@ from senet_cli.nets.pixels import PixelNetwork
 
 
 def to_openvino(network: SENetwork, preprocess: Preprocess) -> Any:
-    """The network as an OpenVINO model for any number of images of the crop's size, weights in float32."""
+    """Convert a network to an OpenVINO model for any number of images of the crop's size, in float32."""
     openvino = import_openvino()
     side = preprocess.crop
     example = torch.zeros((2, side, side, 3), dtype=torch.uint8)

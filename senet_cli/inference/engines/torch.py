@@ -29,7 +29,7 @@ Part = Callable[[Tensor], Tensor]
 
 
 def device_facts() -> DeviceFacts:
-    """What PyTorch can drive on this machine."""
+    """Ask PyTorch what it can drive on this machine."""
     cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return DeviceFacts(cuda=cuda, mps=torch.backends.mps.is_available())
 
@@ -78,11 +78,11 @@ class TorchEngine:
             self._cuda_streams = _cuda_streams(device, self.streams) if self._cuda else None
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Pixels (N, H, W, 3), RGB 0..255 -> logits (N, classes)."""
+        """Map pixels (N, H, W, 3), RGB 0..255 -> logits (N, classes)."""
         return self._run(self._network.logits, pixels)
 
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Pixels (N, H, W, 3), RGB 0..255 -> pooled features (N, channels)."""
+        """Map pixels (N, H, W, 3), RGB 0..255 -> pooled features (N, channels)."""
         return self._run(self._network.features, pixels)
 
     def _run(self, part: Part, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -151,12 +151,12 @@ def _cuda_streams(device: str, count: int) -> queue.SimpleQueue[torch.cuda.Strea
 
 
 def gpu_name(device: str) -> str:
-    """What the maker calls a CUDA device."""
+    """Return the maker's name of a CUDA device."""
     return torch.cuda.get_device_name(device)
 
 
 def gpu_memory(device: str) -> int:
-    """Largest number of bytes that PyTorch has held on a CUDA device so far."""
+    """Return the largest number of bytes that PyTorch has held on a CUDA device so far."""
     return torch.cuda.max_memory_reserved(device)
 
 
@@ -169,7 +169,7 @@ class _OutOfMemoryError(DeviceError):
 
 @contextlib.contextmanager
 def _device_errors(device: str) -> Iterator[None]:
-    """Turns what drivers raise into a `DeviceError` with a next step."""
+    """Turn what drivers raise into a `DeviceError` with a next step."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -181,7 +181,7 @@ def _device_errors(device: str) -> Iterator[None]:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """The CPU's allocator, MPS and some CUDA libraries tell it in words only."""
+    """Recognise it by words too: the CPU's allocator, MPS and some CUDA libraries have nothing else."""
     words = ("not enough memory", "can't allocate memory", "out of memory", "ALLOC_FAILED")
     told = any(word in str(error) for word in words)
     return told or isinstance(error, torch.OutOfMemoryError | MemoryError)

@@ -145,7 +145,7 @@ Span = tuple[float, float]
 def engine_alone(
     engine: Engine, size: int, batch: int, run_seconds: float
 ) -> tuple[tuple[float, ...], list[float]]:
-    """Images a second, run by run, with all streams busy; and the seconds of all their batches."""
+    """Measure images a second, run by run, with all streams busy; and the seconds of all their batches."""
     pixels = np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), np.uint8)
     rates: list[float] = []
     seconds: list[float] = []
@@ -189,7 +189,7 @@ def _batches_per_second(streams: Sequence[Sequence[Span]]) -> float:
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
-    """The smallest of the values that at least this share of them does not exceed; None for too few."""
+    """Find the smallest value that at least this share of them does not exceed; None for too few."""
     if len(values) < _ENOUGH[share]:
         return None
     return sorted(values)[math.ceil(share * len(values)) - 1]

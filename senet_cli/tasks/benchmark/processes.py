@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 def in_new_process(function: Callable[..., Result], *arguments: Any) -> Result:
-    """What `function(*arguments)` returns in a process that has done nothing before.
+    """Call `function(*arguments)` in a process that has done nothing before.
 
     Raises:
         Exception: what the function raised.
@@ -63,7 +63,7 @@ def _answer(sender: Connection, function: Callable[..., object], arguments: Sequ
 
 
 def seconds_of(arguments: Sequence[str], runs: int) -> tuple[float, ...]:
-    """Seconds that `senet <arguments>` takes as a whole process, run by run, after one that warms up."""
+    """Time `senet <arguments>` as a whole process, in seconds, run by run, after one that warms up."""
     command = [sys.executable, "-P", "-m", "senet_cli", *arguments]  # -P: no modules of the current folder
     seconds = []
     for run in range(runs + 1):

@@ -143,7 +143,7 @@ def _runtimes(request: BenchmarkRequest, reporter: Reporter) -> list[Runtime]:
 
 
 def _predict(photo: str, name: str, runtime: Runtime, size: InputSize, settings: Settings) -> list[str]:
-    """The command of somebody with one photograph."""
+    """Build the command of somebody with one photograph."""
     options = ["-m", name, "--engine", runtime.engine, "--device", runtime.device]
     options += ["--precision", runtime.precision, "--format", "jsonl", "-q"]
     options += ["--recipe", size.recipe]
@@ -155,7 +155,7 @@ def _predict(photo: str, name: str, runtime: Runtime, size: InputSize, settings:
 
 
 def machine() -> dict[str, Any]:
-    """What a figure needs beside it: machine, versions, date."""
+    """Describe what a figure was measured on: machine, versions, date."""
     versions = {}
     for package in _PACKAGES:
         try:

@@ -23,7 +23,7 @@ _Z95 = 1.959964
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """So many of so many."""
+    """A fraction: `right` of `of`."""
 
     right: int
     of: int
@@ -168,7 +168,7 @@ class Tally:
 
 
 def calibration_error(scores: Iterable[float], hits: Iterable[bool]) -> float:
-    """Expected calibration error, percent, over bins of the best score that weigh what they hold."""
+    """Compute the expected calibration error, percent, over bins of the best score, weighted by count."""
     score, hit = np.asarray(list(scores), np.float64), np.asarray(list(hits), np.float64)
     bins = np.minimum((score * BINS).astype(int), BINS - 1)
     distance = 0.0
@@ -193,7 +193,7 @@ def as_dict(
     published: dict[str, Any] | None,
     seen: TrainingImages | None = None,
 ) -> dict[str, Any]:
-    """The result as JSON (`schema` 1); percentages with three decimals.
+    """Turn the result into JSON (`schema` 1); percentages have three decimals.
 
     Args:
         evaluation: the result.

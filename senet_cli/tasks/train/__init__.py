@@ -1,1 +1,1 @@
-"""Training networks of one's own: from scratch, or from a pretrained checkpoint."""
+"""Training your own networks: from scratch, or from a pretrained checkpoint."""

@@ -175,7 +175,7 @@ class Undivided:
 
 
 def earlier_record(models: Sequence[RunnableModel], reporter: Reporter) -> TrainingRecord:
-    """What the models that a run begins with or learns from were trained on, as far as it is recorded.
+    """Join what the models that a run begins with or learns from were trained on, as far as it is recorded.
 
     Nothing is recorded of published models and of the one that comes with the package.
 

@@ -108,11 +108,11 @@ class RunFolder:
             yield
 
     def load_state(self, asked: dict[str, Any]) -> State | None:
-        """The state to go on from, or None if there is none yet.
+        """Load the state to go on from, or None if there is none yet.
 
         Raises:
             UsageError: the run was begun with something else; the message says what.
-            CheckpointError: the file is none of ours.
+            CheckpointError: the file is not one of ours.
         """
         path = self.path / _STATE
         if not path.exists():

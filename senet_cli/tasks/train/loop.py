@@ -78,7 +78,7 @@ class Trainer:
     def train(
         self, batches: Iterable[Batch], first_step: int, steps: int, progress: Progress
     ) -> tuple[float, float]:
-        """One pass; the learning rate follows the recipe from step `first_step` of `steps` on.
+        """Train for one pass; the learning rate follows the recipe from step `first_step` of `steps` on.
 
         Returns:
             Mean loss, and top-1 accuracy 0..1, both on the augmented images.
@@ -117,7 +117,7 @@ class Trainer:
         return total / done, right / done
 
     def logits(self, pixels: Tensor, precision: TrainPrecision) -> Tensor:
-        """(N, 3, H, W) uint8 -> float32 (N, classes)."""
+        """Map (N, 3, H, W) uint8 -> float32 (N, classes)."""
         images = pixels.to(self.device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
             logits = self.pixels.logits(images)
@@ -151,7 +151,7 @@ def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
 
 
 def calculates_bf16(device: str) -> bool:
-    """True if the device calculates in bf16 itself, so that training in it is faster."""
+    """Return True if the device calculates in bf16 itself, so that training in it is faster."""
     if device.startswith("cuda"):
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device != "cpu":

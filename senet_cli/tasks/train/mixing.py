@@ -21,7 +21,7 @@ class CutMix:
         self._mix = v2.CutMix(num_classes=classes)
 
     def __call__(self, pixels: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Images and what they show.
+        """Mix images and what they show.
 
         Args:
             pixels: uint8 (N, 3, H, W).

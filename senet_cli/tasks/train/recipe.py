@@ -49,7 +49,7 @@ class Recipe:
     deterministic: bool = False
 
     def rate_at(self, step: int, steps: int) -> float:
-        """Learning rate of step number `step` (from 0) of `steps`: a line up, then half a cosine down."""
+        """Return the learning rate of step `step` (from 0) of `steps`: a line up, then half a cosine down."""
         rising = max(1, round(self.warmup * steps))
         if step < rising:
             return self.rate * (step + 1) / rising
@@ -58,7 +58,7 @@ class Recipe:
 
 
 def usual_rate(batch_size: int, *, fine_tuning: bool) -> float:
-    """The learning rate where none is given."""
+    """Return the learning rate for runs where none is given."""
     return (_FINE_TUNING_RATE if fine_tuning else _SCRATCH_RATE) * batch_size / _RATE_BATCH
 
 

@@ -59,7 +59,7 @@ class Samples(Dataset[Sample]):
         self._bytes = 0
 
     def workers(self, jobs: int) -> int:
-        """Decoding processes of use here, at most `jobs`; images that are kept in memory need none."""
+        """Count the decoding processes of use here, at most `jobs`; images kept in memory need none."""
         return 0 if self._kept is not None or len(self) < _WORTH_WORKERS else jobs
 
     def __len__(self) -> int:
@@ -74,7 +74,7 @@ class Samples(Dataset[Sample]):
         return functional.pil_to_tensor(self._augment(image) if self._augment else image), target
 
     def _image(self, number: int) -> Image.Image:
-        """What is augmented; without augmentation the network's very input."""
+        """Prepare the image for augmentation; without it, as the network's input."""
         if self._kept is not None and number in self._kept:
             return self._kept[number]
         with self._labelled.images[number][0].open() as file:
@@ -93,7 +93,7 @@ class Samples(Dataset[Sample]):
 
 
 def _reduced(image: Image.Image, edge: int) -> Image.Image:
-    """The image with its shorter edge at most `edge`."""
+    """Shrink an image so that its shorter edge is at most `edge`."""
     scale = edge / min(image.size)
     if scale >= 1:
         return image
@@ -104,7 +104,7 @@ def _reduced(image: Image.Image, edge: int) -> Image.Image:
 
 
 def augmentation(kind: Augment, preprocess: Preprocess) -> Transform | None:
-    """The transform of a recipe; see `Recipe.augment`."""
+    """Make the transform of a recipe; see `Recipe.augment`."""
     if kind == "none":
         return None
     steps = [transforms.RandomHorizontalFlip(), _Framing(preprocess, zoom=kind != "standard")]
@@ -150,7 +150,7 @@ class _Framing:
         return image.crop((left, top, left + self._crop, top + self._crop))
 
     def _out_of(self, image: Image.Image) -> Image.Image:
-        """The whole image, smaller, somewhere in a mirrored surrounding."""
+        """Shrink the whole image and put it somewhere in a mirrored surrounding."""
         widest = self._crop // 4
         borders = [random.randint(0, widest) for _ in range(4)]
         wider: Image.Image = functional.pad(image, borders, padding_mode="reflect")
@@ -161,7 +161,7 @@ class _Framing:
 
 
 def batches(samples: Samples, batch_size: int, *, shuffle: bool, seed: int, jobs: int) -> Iterator[Batch]:
-    """All images once, in an order and with an augmentation that `seed` decides.
+    """Yield all images once, in an order and with an augmentation that `seed` decides.
 
     Args:
         samples: the images.
@@ -188,7 +188,7 @@ def batches(samples: Samples, batch_size: int, *, shuffle: bool, seed: int, jobs
 
 
 def _processes() -> BaseContext:
-    """Processes that find PyTorch imported already, where the system can."""
+    """Choose how processes start: with PyTorch imported already, if the system can."""
     if os.name != "posix":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

@@ -151,7 +151,7 @@ def _start(request: TrainRequest, resolver: Resolver) -> _Start:
 
 
 def _teacher(name: str, preprocess: Preprocess, labels: LabelSet, resolver: Resolver) -> RunnableModel:
-    """A model that sees what the network sees and gives an answer for each of its classes."""
+    """Choose a model that sees what the network sees and has an answer for each of its classes."""
     model = resolver.choose(ModelRef.parse(name))
     if not _same_classes(model.labels, labels):
         raise UsageError(
@@ -168,7 +168,7 @@ def _teacher(name: str, preprocess: Preprocess, labels: LabelSet, resolver: Reso
 
 
 def _network(start: _Start, labels: LabelSet) -> SENetwork:
-    """The first weights: random, or those of a model, whose head stays only if it knows the same classes."""
+    """Set the first weights: random, or a model's, whose head stays only if its classes are the same."""
     fresh = build_network(start.architecture.spec.with_classes(len(labels)))
     if start.model is None:
         return fresh
@@ -229,7 +229,7 @@ class _Run:
         self._log: tuple[Epoch, ...] = ()
 
     def go(self) -> Checkpoint:
-        """All epochs that are left, then the files of the finished model."""
+        """Train all epochs that are left, then write the files of the finished model."""
         asked = self._asked()
         if state := self._folder.load_state(asked):
             self._trainer.network.load_state_dict(state.network)
@@ -294,7 +294,7 @@ class _Run:
         return self._held_back.measure(self._trainer, precision, self._trainer.unreadable)
 
     def _asked(self) -> dict[str, Any]:
-        """What decides the weights; a run is only resumed with the same."""
+        """List what decides the weights; a run is only resumed with the same."""
         return {
             **asdict(self._recipe),
             "architecture": self._start.architecture.key,

@@ -32,7 +32,7 @@ class Teachers:
         self._engines, self.names, self._mirror = engines, list(names), mirror
 
     def loss(self, logits: Tensor, pixels: Tensor, labels_loss: Tensor) -> Tensor:
-        """The whole loss of a batch; without teachers that of the labels.
+        """Compute the whole loss of a batch; without teachers that of the labels.
 
         Args:
             logits: of the network that learns, float (N, classes).

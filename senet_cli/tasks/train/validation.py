@@ -41,7 +41,7 @@ class LiveEngine:
 
     @torch.inference_mode()
     def logits(self, pixels: Pixels) -> NDArray[np.float32]:
-        """Pixels (N, H, W, 3), RGB 0..255 -> logits (N, classes)."""
+        """Map pixels (N, H, W, 3), RGB 0..255 -> logits (N, classes)."""
         self._trainer.network.eval()
         images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
         values: NDArray[np.float32] = self._trainer.logits(images, self._precision).cpu().numpy()
@@ -49,7 +49,7 @@ class LiveEngine:
 
     @torch.inference_mode()
     def features(self, pixels: Pixels) -> NDArray[np.float32]:
-        """Pixels (N, H, W, 3), RGB 0..255 -> pooled features (N, channels)."""
+        """Map pixels (N, H, W, 3), RGB 0..255 -> pooled features (N, channels)."""
         self._trainer.network.eval()
         images = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(self._trainer.device)
         values: NDArray[np.float32] = self._trainer.pixels.features(images).float().cpu().numpy()

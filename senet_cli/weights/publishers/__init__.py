@@ -39,7 +39,7 @@ __all__ = [
 
 
 def publisher_of(layout: KeyLayout) -> Publisher:
-    """Whose layout it is.
+    """Find the publisher whose layout it is.
 
     Raises:
         KeyError: nobody's.
@@ -48,7 +48,7 @@ def publisher_of(layout: KeyLayout) -> Publisher:
 
 
 def style_of(layout: KeyLayout) -> Style:
-    """How files in a layout of `WRITABLE` are spelled.
+    """Find how files in a layout of `WRITABLE` are spelled.
 
     Raises:
         ValueError: none are written in this layout.
@@ -60,7 +60,7 @@ def style_of(layout: KeyLayout) -> Style:
 
 
 def layout_for(layout: KeyLayout, spec: Spec) -> KeyLayout:
-    """A publisher's layout as it is for networks of this structure: timm and pytorchcv have several.
+    """Choose a publisher's layout for networks of this structure: timm and pytorchcv have several.
 
     Args:
         layout: any of the publisher's.
@@ -70,7 +70,7 @@ def layout_for(layout: KeyLayout, spec: Spec) -> KeyLayout:
 
 
 def find_layout(name: str) -> KeyLayout:
-    """The layout that a manifest names.
+    """Find the layout that a manifest names.
 
     Raises:
         ModelError: there is none of this name.

@@ -42,7 +42,7 @@ class KeyLayout:
     final: str | None = None
 
     def module(self, ours: str) -> str:
-        """The publisher's path for our module path.
+        """Translate our module path into the publisher's.
 
         Raises:
             KeyError: the layout has no such module (a deep stem where the publisher has none).
@@ -57,11 +57,11 @@ class KeyLayout:
         return self.stem[ours.removeprefix("stem.")]
 
     def block_prefix(self, stage: int, block: int) -> str:
-        """How the publisher's names of a block's modules begin; stage from 1, block from 0."""
+        """Say how the publisher's names of a block's modules begin; stage from 1, block from 0."""
         return self.block.format(stage=stage, block=block, unit=block + 1) + "."
 
     def key(self, ours: str) -> str:
-        """The publisher's key for our tensor key (`head.bias` -> `last_linear.bias`)."""
+        """Translate our tensor key into the publisher's (`head.bias` -> `last_linear.bias`)."""
         module, _, tensor = ours.rpartition(".")
         return f"{self.module(module)}.{tensor}"
 
@@ -129,16 +129,16 @@ class Publisher:
     preprocess: Callable[[Preprocess], Preprocess] | None = None
 
     def layout_for(self, spec: Spec) -> KeyLayout:
-        """The layout of networks of this structure."""
+        """Choose the layout of networks of this structure."""
         return self.choose(spec) if self.choose else self.layouts[0]
 
     def preprocess_of(self, usual: Preprocess) -> Preprocess:
-        """How images are prepared for weights of this publisher's; `usual` is the architecture's."""
+        """Say how images are prepared for this publisher's weights; `usual` is the architecture's."""
         return self.preprocess(usual) if self.preprocess else usual
 
 
 def block_parts(norm: str, reduce: str, expand: str, shortcut: str) -> dict[str, str]:
-    """The names that vary within a block; convolutions are conv1, conv2, ... with most publishers."""
+    """List the names that vary within a block; most publishers call convolutions conv1, conv2, ..."""
     convs = {f"conv{n}": f"conv{n}" for n in (1, 2, 3)}
     norms = {f"norm{n}": f"{norm}{n}" for n in (1, 2, 3)}
     se = {"se.reduce": reduce, "se.expand": expand}

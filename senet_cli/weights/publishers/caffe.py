@@ -27,12 +27,12 @@ _FIRST_TAGS = (b"\x0a", b"\x12", b"\x1a", b"\xa2\x06")
 
 
 def is_caffemodel(head: bytes) -> bool:
-    """True if a file that begins so can be a `.caffemodel`; other checkpoints begin otherwise."""
+    """Return True if a file that begins so can be a `.caffemodel`; other checkpoints begin otherwise."""
     return head.startswith(_FIRST_TAGS)
 
 
 def holds_caffemodel(path: Path) -> bool:
-    """True for a file that begins so; what is wrong with one that cannot be read is said by its reader."""
+    """Return True for a file that begins like a `.caffemodel`; its reader says what is wrong with it."""
     try:
         with path.open("rb") as file:
             return is_caffemodel(file.read(8))
@@ -41,13 +41,13 @@ def holds_caffemodel(path: Path) -> bool:
 
 
 def with_caffe_numbers(preprocess: Preprocess) -> Preprocess:
-    """The same sizes with the normalisation of the Caffe networks."""
+    """Keep the sizes, and take the normalisation of the Caffe networks."""
     return replace(preprocess, mean=MEAN, std=STD)
 
 
 @cache
 def class_order() -> tuple[int, ...]:
-    """For each class in the order of sorted WordNet identifiers, its number in the Caffe networks.
+    """Read the number in the Caffe networks of each class, in the order of sorted WordNet identifiers.
 
     The authors' order is that of ILSVRC's development kit (kit fox is 0); their `ILSVRC2017_val.txt` uses it.
     """
@@ -69,7 +69,7 @@ class CaffeLayout(KeyLayout):
     first_stage: int = 1
 
     def block_prefix(self, stage: int, block: int) -> str:
-        """How the names of a block's layers begin."""
+        """Say how the names of a block's layers begin."""
         letter = string.ascii_lowercase[block % 26]
         return self.block.format(stage=stage - 1 + self.first_stage, number=block + 1, letter=letter)
 
