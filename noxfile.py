@@ -76,7 +76,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def slow(session: nox.Session) -> None:
-    """Packaging, processes that are killed, times."""
+    """Run the slow tests: packaging, processes that are killed, times."""
     _run(session)
 
 
