@@ -18,7 +18,7 @@ from senet_cli.tasks.download import Download, DownloadRequest
 def download(
     names: opt.NamesArgument = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="All models; with --from those that are found there.")
+        bool, typer.Option("--all", help="All models; with --from, those that are found there.")
     ] = False,
     origin: Annotated[
         Path | None,
@@ -28,7 +28,7 @@ def download(
             help="Take a file, or what a folder holds, instead of the network; verified all the same.",
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
     print_urls: Annotated[
         bool,
         typer.Option(

@@ -63,7 +63,7 @@ def evaluate(
         ),
     ] = None,
     confusion: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw the confusion matrix there.")
+        Path | None, typer.Option(metavar="FILE.png", help="Draw the confusion matrix to this file.")
     ] = None,
     engine: opt.EngineOption = "auto",
     device: opt.DeviceOption = "auto",

@@ -49,7 +49,7 @@ def export(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write it there.",
+            help="Write to this file.",
             show_default="NAME.LAYOUT.safetensors or .pth",
         ),
     ] = None,

@@ -57,7 +57,7 @@ def import_(
         typer.Option(
             metavar="NAME|RUN",
             autocompletion=opt.complete_model,
-            help="Preprocess as for this model, say the one that it was fine-tuned from.",
+            help="Preprocess as for this model, such as the one it was fine-tuned from.",
             show_default="what is usual for the architecture",
         ),
     ] = None,
@@ -66,12 +66,15 @@ def import_(
     image_size: Annotated[
         int | None,
         opt.image_size_option(
-            "Side of the crop in pixels; images are resized in the same ratio to it as otherwise.",
+            "Side of the crop in pixels; the ratio of resizing to crop stays the usual one.",
             "as the run or --preprocess-from has it, else what is usual for the architecture",
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace a model of this name, or stand before a published one.")
+        bool,
+        typer.Option(
+            "--force", help="Replace a model of this name, or take precedence over a published one."
+        ),
     ] = False,
     remove: Annotated[
         str | None,
@@ -85,9 +88,9 @@ def import_(
     manifest: opt.ManifestOption = None,
     quiet: opt.QuietOption = False,
 ) -> None:
-    """Make weights of your own a model that every command knows by name.
+    """Import your own weights as a model that every command knows by name.
 
-    The file is checked and copied as safetensors to a folder of yours (SENET_MODELS), which no cache command
+    The file is checked and copied as safetensors to your models folder (SENET_MODELS), which no cache command
     touches. Prints the name and that folder, separated by a tab.
     """
     settings = opt.settings(manifest)

@@ -25,7 +25,7 @@ from senet_cli.tasks.model_facts import architecture_facts, class_facts, model_f
 ListFormat = Literal["table", "tsv", "csv", "json"]
 FormatOption = Annotated[
     ListFormat | None,
-    typer.Option(show_default="table on a terminal, tsv off it", help="How it is written."),
+    typer.Option(show_default="table on a terminal, tsv off it", help="Format of the output."),
 ]
 LIST_EPILOG = """Examples:
 
@@ -42,13 +42,15 @@ def list_(
             metavar="NAME",
             autocompletion=opt.complete_family,
             show_default=False,
-            help="Only models named so before the dot; may be given again.",
+            help="Only models with this name before the dot; may be given again.",
         ),
     ] = None,
     publisher: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", show_default=False, help="Only theirs (a word of their name); may be given again."
+            metavar="NAME",
+            show_default=False,
+            help="Only this publisher's models (a word of the name); may be given again.",
         ),
     ] = None,
     labels: Annotated[
@@ -66,15 +68,16 @@ def list_(
             min=0, metavar="MB", help="Only files up to so many megabytes (unknown: 4 bytes a parameter)."
         ),
     ] = None,
-    cached: Annotated[bool, typer.Option("--cached", help="Only models that are here.")] = False,
+    cached: Annotated[bool, typer.Option("--cached", help="Only models that are on this machine.")] = False,
     sort: Annotated[
         SortKey | None,
         typer.Option(
-            show_default="the manifest's order", help="Best accuracy first, or the smallest of the others."
+            show_default="the manifest's order",
+            help="Sort by accuracy, best first, or by another value, smallest first.",
         ),
     ] = None,
     architectures: Annotated[
-        bool, typer.Option("--architectures", help="Architecture keys instead of models.")
+        bool, typer.Option("--architectures", help="List architecture keys instead of models.")
     ] = False,
     format: FormatOption = None,  # noqa: A002 - the name of the option
     manifest: opt.ManifestOption = None,
@@ -113,10 +116,10 @@ def list_(
 def info(
     name: Annotated[str, typer.Argument(metavar="NAME|RUN", autocompletion=opt.complete_model)],
     classes: Annotated[
-        bool, typer.Option("--classes", help="Its classes instead: index, id, name and synonyms.")
+        bool, typer.Option("--classes", help="Show its classes instead: index, id, name and synonyms.")
     ] = False,
     format: Annotated[  # noqa: A002 - the name of the option
-        Literal["text", "json"], typer.Option(help="How it is written.")
+        Literal["text", "json"], typer.Option(help="Format of the output.")
     ] = "text",
     manifest: opt.ManifestOption = None,
 ) -> None:

@@ -92,8 +92,10 @@ ManifestOption = Annotated[
         help="Manifest that adds or replaces models.  [env: SENET_MANIFEST]",
     ),
 ]
-OfflineOption = Annotated[bool, typer.Option("--offline", help="Open no socket.  [env: SENET_OFFLINE=1]")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No notes, no progress.")]
+OfflineOption = Annotated[
+    bool, typer.Option("--offline", help="Do not use the network.  [env: SENET_OFFLINE=1]")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no notes and no progress.")]
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Say what is used and how; also what decoders print.")
 ]
@@ -113,19 +115,19 @@ BatchSizeOption = Annotated[
 ]
 ReportFormatOption = Annotated[
     ReportFormat | None,
-    typer.Option(
-        "--format", help="How the result is written.", show_default="by the ending of -o, else table"
-    ),
+    typer.Option("--format", help="Format of the result.", show_default="by the ending of -o, else table"),
 ]
 ReportOption = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the result there.")
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the result to this file.")
 ]
 NoPartsOption = Annotated[
     bool,
-    typer.Option("--no-parts", help="All folders in DATA are classes, also those called train, val or test."),
+    typer.Option(
+        "--no-parts", help="Take all folders in DATA as classes, even those named train, val or test."
+    ),
 ]
 EmptyClassesOption = Annotated[
-    bool, typer.Option("--allow-empty-classes", help="Go on where no image of a class can be read.")
+    bool, typer.Option("--allow-empty-classes", help="Go on even if no image of a class can be read.")
 ]
 JobsOption = Annotated[
     str,
@@ -153,7 +155,7 @@ def activation_option(default: str) -> Any:
     return typer.Option(
         "--activation",
         show_default=default,
-        help="What turns outputs into scores; sigmoid: each class by itself, for heads of one output or of "
+        help="How outputs become scores; sigmoid: each class by itself, for heads with one output or "
         "several labels.",
     )
 
@@ -163,8 +165,8 @@ WeightsKeyOption = Annotated[
     typer.Option(
         "--weights-key",
         metavar="KEY",
-        help="Which weights, where the file holds several sets, such as state_dict.",
-        show_default="the averaged ones (EMA), where there are some",
+        help="Which set of weights to use if the file holds several, such as state_dict.",
+        show_default="the averaged ones (EMA), if there are any",
     ),
 ]
 
@@ -177,13 +179,13 @@ def image_size_option(text: str, default: str) -> Any:
 ImageSizeOption = Annotated[
     int | None,
     image_size_option(
-        "Side of the network's input; images are resized in the publisher's own ratio to it.",
+        "Side of the network's input in pixels; the ratio of resizing to crop stays the publisher's.",
         "the publisher's",
     ),
 ]
 RecipeOption = Annotated[
     SizeRecipe,
-    typer.Option("--recipe", help="test: the publisher's larger size for tests, if there is one."),
+    typer.Option("--recipe", help="test: the larger size that the publisher tests at, if there is one."),
 ]
 NamesRequired = Annotated[
     list[str], typer.Argument(metavar="NAME...", autocompletion=complete_model, show_default=False)

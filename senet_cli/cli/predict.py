@@ -56,7 +56,7 @@ def predict(
             "-m",
             metavar="NAME|RUN",
             autocompletion=opt.complete_model,
-            show_default=f"{DEFAULT_MODEL}, or what comes with senet where that cannot be had",
+            show_default=f"{DEFAULT_MODEL}, or the bundled model if that is not available",
             help="Model, see `senet list`, or the folder of a training run.  [env: SENET_MODEL]",
         ),
     ] = None,
@@ -65,7 +65,7 @@ def predict(
     ] = 5,
     min_score: Annotated[
         float,
-        typer.Option(min=0, max=1, metavar="P", help="Leave out predictions under this probability."),
+        typer.Option(min=0, max=1, metavar="P", help="Leave out predictions below this probability."),
     ] = 0.0,
     engine: opt.EngineOption = "auto",
     device: opt.DeviceOption = "auto",
@@ -76,7 +76,7 @@ def predict(
         Format | None,
         typer.Option(
             show_default="by the ending of -o; else table on a terminal, tsv off it",
-            help="How results are written.",
+            help="Format of the results.",
         ),
     ] = None,
     output: Annotated[
@@ -85,7 +85,7 @@ def predict(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write results there; the file appears when it is complete. Compressed: .gz, .zst.",
+            help="Write results to this file, which appears when it is complete. Compressed: .gz, .zst.",
         ),
     ] = None,
     spreadsheet_safe: Annotated[
@@ -108,10 +108,11 @@ def predict(
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first image that fails.")] = False,
     weights: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Weights of your own (PyTorch or safetensors)."),
+        typer.Option(metavar="FILE", help="Your own weights (PyTorch or safetensors)."),
     ] = None,
     arch: Annotated[
-        str | None, opt.architecture_option("Their architecture, see `senet list --architectures`.")
+        str | None,
+        opt.architecture_option("Architecture of these weights, see `senet list --architectures`."),
     ] = None,
     weights_key: opt.WeightsKeyOption = None,
     activation: Annotated[Activation | None, opt.activation_option("softmax")] = None,

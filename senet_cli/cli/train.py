@@ -53,7 +53,7 @@ def train(
         typer.Option(
             metavar="NAME|RUN",
             autocompletion=opt.complete_model,
-            help="Learn from the answers of this model too, which knows the same classes; repeatable.",
+            help="Learn from this model's answers too; it must know the same classes. May be given again.",
         ),
     ] = None,
     output: Annotated[
@@ -61,7 +61,7 @@ def train(
     ] = Path("run"),
     epochs: Annotated[int, typer.Option(min=1, metavar="N", help="Passes over the training images.")] = 30,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in -o, if one was begun.")
+        bool, typer.Option("--resume", help="Continue the run in -o, if there is one.")
     ] = False,
     no_se: Annotated[
         bool, typer.Option("--no-se", help="Leave out the SE modules: the plain twin, for comparison.")
@@ -90,7 +90,7 @@ def train(
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=_MAX_SEED, metavar="N", help="Of weights, order and augmentation.")
+        int, typer.Option(min=0, max=_MAX_SEED, metavar="N", help="Seed of weights, order and augmentation.")
     ] = 0,
     precision: Annotated[
         Literal["auto", "fp32", "bf16"],
@@ -117,7 +117,7 @@ def train(
     each class is held back.
     """
     if (arch is None) == (origin is None):
-        raise UsageError("no starting point for training", "Give one of `--arch KEY` and `--from NAME`.")
+        raise UsageError("no starting point", "Give `--arch KEY` or `--from NAME`.")
     if origin is not None and no_se:
         raise UsageError("`--no-se` needs random weights", "Use it with `--arch`.")
     if freeze and origin is None:

@@ -23,9 +23,9 @@ def verify(
 ) -> None:
     """Check downloaded models against the published digests.
 
-    Without --deep a file is hashed only if it changed since it was last hashed. Without NAME all that are
-    there. Prints name, "ok", "missing" or "damaged", and the SHA-256, separated by
-    tabs. A damaged file is put aside, so that the next download fetches it again.
+    Without --deep a file is hashed only if it changed since it was last hashed. Without NAME, all downloaded
+    models are checked. Prints name, "ok", "missing" or "damaged", and the SHA-256, separated by tabs. A
+    damaged file is put aside, so that the next download fetches it again.
     """
     settings = opt.settings(manifest)
     catalogue = Catalogue.load(settings)
