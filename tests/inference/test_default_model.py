@@ -62,7 +62,7 @@ def test_offline_with_an_empty_cache_a_photo_is_classified_all_the_same(senet: S
     (line,) = done.stderr.splitlines()
     assert BUNDLED_MODEL in line
     assert "seresnet50.a2" in line
-    assert "--offline" in line
+    assert "senet is offline" in line
     assert "`senet download seresnet50`" in line
 
 

@@ -207,6 +207,7 @@ def test_a_small_disk_with_room_serves(server: FaultServer, tiny: Path, cache: P
 
 _HOMELESS = """
 import contextlib, io, os
+import senet_cli.cli.hints
 import senet_cli.output.text
 from senet_cli.__main__ import main, run
 from senet_cli.cli.app import app

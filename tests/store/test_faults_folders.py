@@ -49,6 +49,7 @@ def open_folder() -> Iterator[Path]:
 _AS_NOBODY = f"""
 import contextlib, io, os, sys
 import filelock, platformdirs, requests
+import senet_cli.cli.hints
 import senet_cli.store.install
 from senet_cli.__main__ import main, run
 from senet_cli.cli.app import app

@@ -151,7 +151,7 @@ def test_what_was_measured_before_ctrl_c_is_not_lost() -> None:
     [
         (("--batch", "0"), 2, "neither `auto`"),
         (("--batch", ""), 2, "neither `auto`"),
-        (("--images", "nowhere"), 2, "no folder"),
+        (("--images", "nowhere"), 2, "is not a folder"),
         (("--images", "."), 3, "no images"),
         (("--engine", "openvino", "--device", "cuda"), 2, "does not drive"),
         (("--engine", "abacus"), 2, "abacus"),
