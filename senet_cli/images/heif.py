@@ -8,19 +8,19 @@ from PIL import Image
 
 from senet_cli.errors import ImageError
 
-_HEVC = frozenset([b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"])
-_ANY = frozenset([b"mif1", b"msf1"])
+HEIC_BRANDS = frozenset([b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"])
+HEIF_BRANDS = frozenset([b"mif1", b"msf1"])
 """Brands of ISO/IEC 23008-12, annex B; these are of any HEIF, AVIF among them."""
 
 
 def is_heic(head: bytes) -> bool:
     """Return True if the first 12 bytes of a file are those of a HEIC."""
-    return head[4:8] == b"ftyp" and head[8:12] in _HEVC
+    return head[4:8] == b"ftyp" and head[8:12] in HEIC_BRANDS
 
 
 def may_be_heic(head: bytes) -> bool:
     """Return True if the first 12 bytes of a file are those of a HEIC, or of a HEIF of any kind."""
-    return is_heic(head) or (head[4:8] == b"ftyp" and head[8:12] in _ANY)
+    return is_heic(head) or (head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS)
 
 
 def open_heif(file: BinaryIO) -> Image.Image:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from senet_cli.images.heif import HEIC_BRANDS, HEIF_BRANDS
+
 _LENGTH = 512
 _STARTS = (
     b"\xff\xd8\xff",  # JPEG
@@ -27,13 +29,11 @@ _STARTS = (
     b"gimp xcf ",
     b"\0\0\1\0",  # ICO
 )
-_BRANDS = frozenset(
-    [b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"crx "]
-)
-"""Of ISO media files that hold images: AVIF, HEIF, Canon's raw files."""
+_BRANDS = HEIC_BRANDS | HEIF_BRANDS | {b"avif", b"avis", b"mif2", b"miaf", b"j2ki", b"jpeg", b"crx "}
+"""Of ISO media files that hold images: HEIF with pictures of any kind, Canon's raw files."""
 _DIB_HEADERS = tuple(length.to_bytes(4, "little") for length in (40, 52, 56, 64, 108, 124))
 """A BMP without its file header begins with the length of the next one; then follow sides and one plane."""
-_PNM = re.compile(rb"P[1-6]\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*\d+\s|P7\nWIDTH ")
+_PNM = re.compile(rb"P[1-6]\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*\d+\s|P7\n(?:#[^\n]*\n)*WIDTH ")
 
 
 def is_image(path: Path) -> bool:

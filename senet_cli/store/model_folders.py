@@ -81,8 +81,9 @@ class ModelFolder:
             path=path.absolute(),
         )
         finished = replace(checkpoint, files=(file,))
-        new = [name for name in (weights_name, *(beside or ())) if not (self.path / name).exists()]
-        before = {name: (self.path / name).read_bytes() for name in beside or () if name not in new}
+        names = (weights_name, *(beside or ()))
+        new = [name for name in names if not (self.path / name).exists()]
+        before = {name: (self.path / name).read_bytes() for name in names if name not in new}
         try:
             write_atomically(path, weights, shared=True)
             for name, data in (beside or {}).items():
