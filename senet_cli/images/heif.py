@@ -7,10 +7,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from senet_cli.errors import ImageError
-
-HEIC_BRANDS = frozenset([b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"])
-HEIF_BRANDS = frozenset([b"mif1", b"msf1"])
-"""Brands of ISO/IEC 23008-12, annex B; these are of any HEIF, AVIF among them."""
+from senet_cli.images.signatures import HEIC_BRANDS, HEIF_BRANDS
 
 
 def is_heic(head: bytes) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from senet_cli.images.heif import HEIC_BRANDS, HEIF_BRANDS
-
 _LENGTH = 512
 _STARTS = (
     b"\xff\xd8\xff",  # JPEG
@@ -29,6 +27,9 @@ _STARTS = (
     b"gimp xcf ",
     b"\0\0\1\0",  # ICO
 )
+HEIC_BRANDS = frozenset([b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"])
+HEIF_BRANDS = frozenset([b"mif1", b"msf1"])
+"""Brands of ISO/IEC 23008-12, annex B; these are of any HEIF, AVIF among them."""
 _BRANDS = HEIC_BRANDS | HEIF_BRANDS | {b"avif", b"avis", b"mif2", b"miaf", b"j2ki", b"jpeg", b"crx "}
 """Of ISO media files that hold images: HEIF with pictures of any kind, Canon's raw files."""
 _DIB_HEADERS = tuple(length.to_bytes(4, "little") for length in (40, 52, 56, 64, 108, 124))
