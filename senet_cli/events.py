@@ -1,4 +1,8 @@
-"""What tasks report while they work: typed values that a reporter shows, collects or drops."""
+"""What tasks report while they work: typed values that a reporter shows, collects or drops.
+
+They are not frozen and cannot be compared: generating that for all of them would cost each start of a command
+20 ms.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,14 @@ from senet_cli.errors import SenetError
 # --- downloads ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class DownloadsPlanned:
     """Several files are about to be fetched; `sizes` in bytes, None where not published."""
 
     sizes: tuple[int | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class DownloadStarted:
     """Bytes of `name` begin to arrive from `origin`; `done` of `size` bytes are here already."""
 
@@ -29,14 +33,14 @@ class DownloadStarted:
     done: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class DownloadAdvanced:
     """That many more bytes have arrived."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class DownloadRetried:
     """An attempt failed; the same address is tried again after `seconds`."""
 
@@ -44,14 +48,14 @@ class DownloadRetried:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class OriginFailed:
     """One origin did not deliver; the next one is tried."""
 
     error: SenetError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class DownloadFinished:
     """The file is verified and installed at `path`."""
 
@@ -59,21 +63,21 @@ class DownloadFinished:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class DamagedFilePutAside:
     """A file in the cache no longer has its published digest; it is fetched again."""
 
     error: SenetError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class FilesAbsent:
     """A folder that was searched for all models has no file for `count` of them."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class WaitingForProcess:
     """Another process works on the same thing; this one waits for it."""
 
@@ -84,7 +88,7 @@ class WaitingForProcess:
 # --- models ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class BundledModelUsed:
     """The default model cannot be had, so the model that comes with the package is used.
 
@@ -100,21 +104,21 @@ class BundledModelUsed:
     error: SenetError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class ConversionStarted:
     """A network is converted for OpenVINO, once for this machine."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class ConversionNotKept:
     """The conversion works, but cannot be kept for the next time."""
 
     error: SenetError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class WeightsTaken:
     """Which weights of a user's file are used.
 
@@ -129,7 +133,7 @@ class WeightsTaken:
     asked: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class ModelReady:
     """A model is loaded.
 
@@ -151,7 +155,7 @@ class ModelReady:
     jobs: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class ModelKept:
     """A model stays although its downloads are removed: it is the user's own, or comes with the package."""
 
@@ -162,7 +166,7 @@ class ModelKept:
 # --- images ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class DataSetUnderstood:
     """How folders of a data set were understood that might have been meant otherwise.
 
@@ -175,7 +179,7 @@ class DataSetUnderstood:
     by_name: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class RecordUnusable:
     """It is not known which images a model of the user's was trained on.
 
@@ -188,28 +192,28 @@ class RecordUnusable:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class ImagesToIdentify:
     """Many images are about to be read once, so that they are known again."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class ImagesCounted:
     """That many images are about to be worked on."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class ImagesDone:
     """That many images are done so far."""
 
     done: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class TrainingImagesFound:
     """The model was trained on `count` of `of` images, which are left out, or measured all the same."""
 
@@ -222,7 +226,7 @@ class TrainingImagesFound:
 # --- benchmarks -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class EngineLeftOut:
     """OpenVINO is not measured in that precision on that device: it is missing, or cannot do it."""
 
@@ -233,7 +237,7 @@ class EngineLeftOut:
 # --- training -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class ImagesNotMeasured:
     """Images of the part to measure with are trained on: in this run, or by a model that it comes from."""
 
@@ -241,26 +245,26 @@ class ImagesNotMeasured:
     earlier: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class ClassesNotMeasured:
     """No image of these classes is held back, because a model that the run comes from saw them all."""
 
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class NothingHeldBack:
     """A model that the run comes from saw all images, so that no accuracy can be measured."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class HeldBackImagesTrained:
     """Images that a model held back, from which the run comes, are trained on now."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class ClassesUnreadable:
     """No image of these classes can be read: they are not learned, or, `held_back`, not measured."""
 
@@ -268,7 +272,7 @@ class ClassesUnreadable:
     held_back: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class TrainingPrepared:
     """Data and network are ready.
 
@@ -285,7 +289,7 @@ class TrainingPrepared:
     epochs: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class EpochAdvanced:
     """`done` of `of` training images are done in this epoch."""
 
@@ -294,7 +298,7 @@ class EpochAdvanced:
     of: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class EpochFinished:
     """An epoch is over and can be resumed from.
 
@@ -313,7 +317,7 @@ class EpochFinished:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class ImagesUnreadable:
     """Images were left out of an epoch; why, one line each."""
 

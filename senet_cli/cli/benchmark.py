@@ -13,7 +13,6 @@ import typer
 
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import mute_native_code, note, warn
-from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.errors import UsageError
 from senet_cli.inference.engines.base import PRECISIONS, Precision, check_device
 from senet_cli.output.base import check_output, open_output
@@ -102,6 +101,8 @@ def benchmark(
         size,
     )
     rows: list[Row] = []
+    from senet_cli.cli.reporter import ConsoleReporter
+
     with (
         open_output(output, inputs, tell=warn) as out,
         ConsoleReporter(quiet=quiet, details=True) as reporter,

@@ -8,7 +8,6 @@ import typer
 
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import megabytes, note
-from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.errors import UsageError
 from senet_cli.output.base import open_output
 from senet_cli.tasks.clear_cache import clear_cache, remove_downloads
@@ -40,6 +39,8 @@ def rm(
     if everything == bool(names):
         raise UsageError("name the models to remove, or give --all", "`senet verify` shows them.")
     settings = opt.settings(manifest)
+    from senet_cli.cli.reporter import ConsoleReporter
+
     with ConsoleReporter(quiet=quiet) as reporter:
         freed = clear_cache(settings) if everything else remove_downloads(names or (), settings, reporter)
     note(f"{megabytes(freed)} freed", quiet=quiet)

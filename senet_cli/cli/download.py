@@ -9,7 +9,6 @@ import typer
 
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import complain
-from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.errors import UsageError
 from senet_cli.output.base import open_output
 from senet_cli.tasks.download import Download, DownloadRequest
@@ -51,6 +50,8 @@ def download(
         raise UsageError("name the models to download, or give --all", "`senet list` shows them.")
     settings = opt.settings(manifest, offline=offline)
     request = DownloadRequest(names=tuple(names or ()), origin=origin)
+    from senet_cli.cli.reporter import ConsoleReporter
+
     with open_output(None) as out, ConsoleReporter(quiet=quiet) as reporter:
         task = Download(request, settings, reporter)
         if print_urls:

@@ -14,7 +14,6 @@ from senet_cli.catalogue.entries import OWN_RUN
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import mute_native_code, note, say, warn
-from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.errors import ExitCode, UsageError
 from senet_cli.inference.engines.base import check_device
 from senet_cli.output.base import check_output, open_output
@@ -116,6 +115,8 @@ def evaluate(
         compute=compute,
     )
     with open_output(output, inputs, tell=warn) as out:
+        from senet_cli.cli.reporter import ConsoleReporter
+
         with ConsoleReporter(quiet=quiet) as reporter:
             result = run(request, settings, reporter)
         out.write(_json(result) if style == "json" else _table(result))

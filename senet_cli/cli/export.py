@@ -10,7 +10,6 @@ import typer
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import note
-from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.output.base import open_output
 
 EPILOG = """Examples:
@@ -80,6 +79,8 @@ def export(
         force=force,
     )
     settings = opt.settings(manifest, offline=offline)
+    from senet_cli.cli.reporter import ConsoleReporter
+
     with open_output(None) as out, ConsoleReporter(quiet=quiet) as reporter:
         written = run(request, settings, reporter)
         if written.caution:

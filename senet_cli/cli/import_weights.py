@@ -10,7 +10,6 @@ import typer
 from senet_cli.catalogue.activation import Activation
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import megabytes, note
-from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.errors import UsageError
 from senet_cli.output.base import open_output
 
@@ -93,6 +92,8 @@ def import_(
     The file is checked and copied as safetensors to your models folder (SENET_MODELS), which no cache command
     touches. Prints the name and that folder, separated by a tab.
     """
+    from senet_cli.cli.reporter import ConsoleReporter
+
     settings = opt.settings(manifest)
     others = (origin, name, arch, labels, preprocess_from, image_size, weights_key, activation, force or None)
     if remove is not None:

@@ -14,7 +14,6 @@ from senet_cli.catalogue.activation import Activation
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code, warn
-from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.cli.results import ResultRun
 from senet_cli.errors import UsageError
 from senet_cli.images.sources import SourceRequest
@@ -167,6 +166,8 @@ def predict(
     if not verbose:
         mute_native_code()
     with open_output(output, inputs, tell=warn) as out:
+        from senet_cli.cli.reporter import ConsoleReporter
+
         with ConsoleReporter(quiet=quiet, details=verbose) as reporter:
             found = run_task(request, settings, reporter)
         with closing(found) as records:

@@ -11,7 +11,6 @@ import typer
 from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import mute_native_code, note
-from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.errors import UsageError
 from senet_cli.inference.engines.base import check_device
 from senet_cli.output.base import open_output
@@ -157,6 +156,8 @@ def train(
         parts=not no_parts,
         empty_classes=allow_empty_classes,
     )
+    from senet_cli.cli.reporter import ConsoleReporter
+
     with ConsoleReporter(quiet=quiet) as reporter:
         checkpoint = run(request, settings, reporter)
     with open_output(None) as out:

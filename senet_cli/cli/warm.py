@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import mute_native_code
-from senet_cli.cli.reporter import ConsoleReporter
 from senet_cli.output.base import open_output
 
 EPILOG = """Example:
@@ -28,6 +27,7 @@ def warm(
     size = opt.input_size(image_size, recipe)
     settings = opt.settings(manifest, offline=offline)
     mute_native_code()
+    from senet_cli.cli.reporter import ConsoleReporter
     from senet_cli.tasks.warm import warm as run
 
     with open_output(None) as out, ConsoleReporter(quiet=quiet, details=True) as reporter:
