@@ -116,7 +116,8 @@ def train(
     each class is held back.
     """
     if (arch is None) == (origin is None):
-        raise UsageError("no starting point", "Give `--arch KEY` or `--from NAME`.")
+        problem = "no starting point" if arch is None else "two starting points"
+        raise UsageError(problem, "Give one of `--arch KEY` and `--from NAME`.")
     if origin is not None and no_se:
         raise UsageError("`--no-se` needs random weights", "Use it with `--arch`.")
     if freeze and origin is None:
