@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -156,6 +157,7 @@ def train(
         jobs=workers,
         parts=not no_parts,
         empty_classes=allow_empty_classes,
+        command=("senet", *sys.argv[1:]),
     )
     from senet_cli.cli.reporter import ConsoleReporter
 

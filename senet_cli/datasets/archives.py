@@ -24,6 +24,8 @@ def unpacked(data: Path) -> Iterator[Path]:
     if os.path.isdir(data):  # noqa: PTH112 - False where one may not look
         yield data
         return
+    if not os.path.lexists(data):
+        raise DiskError(f"there is no file or folder `{data}`", WANTED)
     with contextlib.ExitStack() as stack:
         yield _unpack(data, stack)
 

@@ -29,11 +29,11 @@ Sample = tuple[Tensor, int] | str
 Batch = tuple[Tensor, Tensor, list[str]]
 """Pixels uint8 (N, 3, crop, crop), classes int64 (N,), and what could not be read."""
 
-_SMALL = 64
+SMALL = 64
 """Inputs up to this side are kept decoded in memory; they are then augmented faster than threads are fed."""
 _ROOM = 4
 """Images are kept at up to this many times the crop, so that zooming in still finds detail."""
-_MEMORY = 2 * 2**30
+MEMORY = 2 * 2**30
 """Bytes of images that are kept; what comes after is decoded each time."""
 _WORTH_WORKERS = 64
 """Fewer images are decoded sooner than processes to do it are started."""
@@ -55,7 +55,7 @@ class Samples(Dataset[Sample]):
         augment: Transform | None = None,
     ) -> None:
         self._labelled, self._preprocess, self._augment = labelled, preprocess, augment
-        self._kept: dict[int, Image.Image] | None = {} if preprocess.crop <= _SMALL else None
+        self._kept: dict[int, Image.Image] | None = {} if preprocess.crop <= SMALL else None
         self._bytes = 0
 
     def workers(self, jobs: int) -> int:
@@ -86,7 +86,7 @@ class Samples(Dataset[Sample]):
         if self._augment is not None:
             image = _reduced(image, _ROOM * self._preprocess.crop)
         size = 3 * image.width * image.height
-        if self._bytes + size <= _MEMORY:
+        if self._bytes + size <= MEMORY:
             self._kept[number] = image
             self._bytes += size
         return image
@@ -160,14 +160,12 @@ class _Framing:
 # --- batches ------------------------------------------------------------------------------------
 
 
-def batches(samples: Samples, batch_size: int, *, shuffle: bool, seed: int, jobs: int) -> Iterator[Batch]:
+def batches(samples: Samples, batch_size: int, *, seed: int, jobs: int) -> Iterator[Batch]:
     """Yield all images once, in an order and with an augmentation that `seed` decides.
 
     Args:
         samples: the images.
-        batch_size: images in a batch; when shuffled, a last batch that is not full is left out
-            if another one came before it.
-        shuffle: True for a random order.
+        batch_size: images in a batch; a last one that is not full is left out if another came before it.
         seed: of this pass.
         jobs: decoding processes; images that are kept in memory need none.
     """
@@ -177,8 +175,8 @@ def batches(samples: Samples, batch_size: int, *, shuffle: bool, seed: int, jobs
     yield from DataLoader(
         samples,
         batch_size=batch_size,
-        shuffle=shuffle,
-        drop_last=shuffle and len(samples) > batch_size,
+        shuffle=True,
+        drop_last=len(samples) > batch_size,
         num_workers=workers,
         collate_fn=_collate,
         generator=torch.Generator().manual_seed(seed),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -74,6 +73,7 @@ class TrainRequest:
         jobs: decoding processes, for large images.
         parts: False if all folders of the data are classes, also those that are named like parts.
         empty_classes: True to train although no image of some class can be read.
+        command: what the user typed, for the record of how the run was made.
     """
 
     data: Path
@@ -88,6 +88,7 @@ class TrainRequest:
     jobs: int
     parts: bool = True
     empty_classes: bool = False
+    command: tuple[str, ...] = ()
 
 
 def train(request: TrainRequest, settings: Settings, reporter: Reporter) -> Checkpoint:
@@ -235,7 +236,7 @@ class _Run:
             self._trainer.network.load_state_dict(state.network)
             self._trainer.optimiser.load_state_dict(state.optimiser)
             self._log = state.log
-        self._folder.save_recipe(asked, ["senet", *sys.argv[1:]], self._data.record)
+        self._folder.save_recipe(asked, self._request.command, self._data.record)
         first = len(self._log) + 1
         classes = len(self._labels)
         self._reporter.report(
@@ -264,7 +265,6 @@ class _Run:
         stream = batches(
             self._train,
             recipe.batch_size,
-            shuffle=True,
             seed=_seed(recipe.seed, number),
             jobs=self._request.jobs,
         )

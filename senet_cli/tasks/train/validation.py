@@ -18,9 +18,7 @@ from senet_cli.inference.pipeline import Pace, Pixels, outputs, pixels_of
 from senet_cli.inference.predictor import Predictor
 from senet_cli.tasks.train.loop import Trainer
 from senet_cli.tasks.train.recipe import TrainPrecision
-
-_SMALL = 64
-"""Inputs up to this side are kept decoded: CIFAR's 10,000 take 30 MB."""
+from senet_cli.tasks.train.samples import MEMORY, SMALL
 
 
 class LiveEngine:
@@ -72,7 +70,7 @@ class Validation:
     ) -> None:
         self._images, self._preprocess, self._labels = images, preprocess, labels
         self._batch_size, self._jobs = batch_size, jobs
-        self._kept: dict[int, Pixels] | None = {} if preprocess.crop <= _SMALL else None
+        self._kept: dict[int, Pixels] | None = {} if preprocess.crop <= SMALL else None
 
     def __len__(self) -> int:
         return len(self._images)
@@ -117,9 +115,12 @@ class Validation:
     def _pixels(self, number: int, predictor: Predictor) -> Pixels:
         if self._kept is None:
             return pixels_of(self._images.images[number][0], predictor)
-        if number not in self._kept:
-            self._kept[number] = pixels_of(self._images.images[number][0], predictor)
-        return self._kept[number]
+        if number in self._kept:
+            return self._kept[number]
+        pixels = pixels_of(self._images.images[number][0], predictor)
+        if len(self._kept) * pixels.nbytes < MEMORY:
+            self._kept[number] = pixels
+        return pixels
 
 
 def _cross_entropy(logits: NDArray[np.float32], target: int) -> float:
