@@ -41,9 +41,13 @@ def main(run: Path, data: Path) -> None:
     for folder in (DATA, RECORDS):
         folder.mkdir(parents=True, exist_ok=True)
     write_atomically(TARGET, weights, shared=True)  # others may have the old one mapped
-    for name in ("log.csv", "curves.png", "recipe.json"):
+    for name in ("log.csv", "curves.png"):
         if (run / name).exists():
             shutil.copyfile(run / name, RECORDS / name)
+    if (run / "recipe.json").exists():
+        recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+        recipe.pop("begun_with", None)  # where things lay on the machine that trained
+        (RECORDS / "recipe.json").write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
     enter(checkpoint, measured(run, data, checkpoint.preprocess.crop))
 
 

@@ -68,6 +68,7 @@ Step = Literal[
     "go-online",
     "bring-file",
     "install-as",
+    "name-import",
     "another-name",
     "another-name-or-force",
     # files of weights
@@ -78,6 +79,7 @@ Step = Literal[
     "say-weights-key",
     "take-other-weights",
     "join-checkpoint",
+    "say-layout",
     "write-any-layout",
     # sources and data sets
     "name-sources",
@@ -104,6 +106,8 @@ Step = Literal[
     "another-file-or-force",
     "another-folder",
     "resume",
+    "begin-run",
+    "more-epochs",
     "freeze-fewer",
     "smaller-rate",
 ]

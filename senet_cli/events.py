@@ -156,6 +156,16 @@ class ModelReady:
 
 
 @dataclass(eq=False, repr=False)
+class UnfinishedRunUsed:
+    """A model is that of a run in `folder`, of whose `epochs` only `done` are done."""
+
+    model: str
+    folder: Path
+    done: int
+    epochs: int
+
+
+@dataclass(eq=False, repr=False)
 class ModelKept:
     """A model stays although its downloads are removed: it is the user's own, or comes with the package."""
 
@@ -339,6 +349,7 @@ Event = (
     | ConversionNotKept
     | WeightsTaken
     | ModelReady
+    | UnfinishedRunUsed
     | ModelKept
     | DataSetUnderstood
     | RecordUnusable

@@ -17,6 +17,8 @@ EPILOG = """Examples:
   senet export seresnet50 --layout senet
 
   senet export runs/pets --to torch --layout timm -o pets.pth
+
+  senet export runs/pets --to zip -o pets.zip
 """
 _TORCH_ENDINGS = {".pth", ".pt", ".bin"}
 
@@ -31,16 +33,20 @@ def export(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME|RUN", autocompletion=opt.complete_model)],
     layout: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="LAYOUT",
             autocompletion=_complete_layout,
-            help="Whose names the tensors get: senet, timm, cadene, mmpretrain, ...",
+            help="Whose names the tensors get: senet, timm, cadene, mmpretrain, ... Needed but for zip.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     to: Annotated[
-        Literal["safetensors", "torch"] | None,
-        typer.Option(show_default="by the ending of -o, else safetensors", help="Kind of file."),
+        Literal["safetensors", "torch", "zip"] | None,
+        typer.Option(
+            show_default="by the ending of -o, else safetensors",
+            help="Kind of file; zip: the whole model, for somebody else's `senet import`.",
+        ),
     ] = None,
     output: Annotated[
         Path | None,
@@ -49,7 +55,7 @@ def export(
             "-o",
             metavar="FILE",
             help="Write to this file.",
-            show_default="NAME.LAYOUT.safetensors or .pth",
+            show_default="NAME.LAYOUT.safetensors or .pth, NAME.zip",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
@@ -70,10 +76,13 @@ def export(
             "`senet convert` is now called `senet export`; the old name goes with the next release",
             quiet=quiet,
         )
-    torch_ending = output is not None and output.suffix.lower() in _TORCH_ENDINGS
+    ending = output.suffix.lower() if output else ""
+    usual: Literal["safetensors", "torch", "zip"] = (
+        "torch" if ending in _TORCH_ENDINGS else "zip" if ending == ".zip" else "safetensors"
+    )
     request = ExportRequest(
         model=ModelRef.parse(name),
-        container=to or ("torch" if torch_ending else "safetensors"),
+        container=to or usual,
         layout=layout,
         output=output,
         force=force,

@@ -23,7 +23,7 @@ WORDS: dict[Step, str] = {
     "mend-import": (
         "Mend it, import {name} again with `--force`, or delete it with `senet import --remove {name}`."
     ),
-    "finish-run": "`senet train` writes it at the end of a run.",
+    "finish-run": "`senet train` writes it after the first epoch of a run.",
     "choose-activation": (
         "If its head is a logistic one, `--activation sigmoid` gives its probability; `--activation none` "
         "gives the output itself. Both go with `--weights` and with `senet import`."
@@ -37,6 +37,7 @@ WORDS: dict[Step, str] = {
     ),
     "bring-file": "Get it elsewhere and bring it with `--from FILE`.",
     "install-as": "Install it with `senet download {name} --from {path}`, then use it with `-m {name}`.",
+    "name-import": "Say what to call it: `senet import FILE --name NAME`.",
     "another-name": "Give another `--name`.",
     "another-name-or-force": (
         "Give another `--name`, or `--force` to have yours under this name; `senet info {name}` shows what "
@@ -53,6 +54,9 @@ WORDS: dict[Step, str] = {
     "take-other-weights": "Another set can be taken with `--weights-key {key}`.",
     "join-checkpoint": (
         "Join it with `python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER FILE`."
+    ),
+    "say-layout": (
+        "Give `--layout`, such as `--layout timm`; `--to zip` writes what somebody else's senet takes."
     ),
     "write-any-layout": "`--layout senet` can hold any network.",
     "name-sources": "Name a file, a folder, `-` or `--from-file LIST`.",
@@ -79,6 +83,10 @@ WORDS: dict[Step, str] = {
     "another-file-or-force": "Give another file with `-o`, or replace it with `--force`.",
     "another-folder": "Give another folder with `-o`.",
     "resume": "Go on with it with `--resume`, or give another folder with `-o`.",
+    "begin-run": (
+        "Begin one with `senet train DATA --from NAME -o RUN`; a run of an older version needs them again."
+    ),
+    "more-epochs": "Give `--epochs {epochs}` or more.",
     "freeze-fewer": "Give `--freeze {stages}` or less.",
     "smaller-rate": "Train again with a smaller `--lr` and another `-o`.",
 }

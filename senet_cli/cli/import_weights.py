@@ -23,6 +23,8 @@ EPILOG = """Examples:
   senet import finetuned.safetensors --name pets --arch seresnet50 --preprocess-from seresnet50.a2
 
   senet import runs/pets --name pets && senet predict photos/ -m pets
+
+  senet import pets.zip
 """
 _SHOWN_LABELS = 3
 
@@ -32,12 +34,15 @@ def import_(
         Path | None,
         typer.Argument(
             metavar="FILE|RUN",
-            help="Weights (PyTorch or safetensors), or the folder of a training run.",
+            help="Weights (PyTorch or safetensors), the folder of a training run, or a model in a .zip.",
             show_default=False,
         ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What to call the model.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="NAME", help="What to call the model.", show_default="as a run or .zip calls it"
+        ),
     ] = None,
     arch: Annotated[
         str | None, opt.architecture_option("The architecture; needed where the file alone does not tell it.")
@@ -105,14 +110,14 @@ def import_(
             freed = remove_model(remove, settings, reporter)
         note(f"{megabytes(freed)} freed", quiet=quiet)
         return
-    if origin is None or name is None:
+    if origin is None:
         raise UsageError(
             "say what to import and what to call it", "senet import FILE --name NAME; see `senet import -h`."
         )
     from senet_cli.tasks.import_weights import ImportRequest, import_model
 
     request = ImportRequest(
-        origin, name, arch, labels, preprocess_from, image_size, force, weights_key, activation
+        origin, name or "", arch, labels, preprocess_from, image_size, force, weights_key, activation
     )
     with open_output(None) as out, ConsoleReporter(quiet=quiet, details=True) as reporter:
         imported = import_model(request, settings, reporter)

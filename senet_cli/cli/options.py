@@ -14,7 +14,7 @@ from senet_cli.catalogue.lookup import MODEL_FILE, Manifest
 from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.errors import SenetError
 from senet_cli.inference.engines.base import EngineRequest, Precision
-from senet_cli.inference.processors import processors
+from senet_cli.inference.processors import automatic_jobs
 from senet_cli.output.endings import ReportFormat
 from senet_cli.settings import Settings
 from senet_cli.store.model_folders import HELD_BACK_FILE, WEIGHTS_FILE
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from senet_cli.inference.runtime import ComputeOptions
 
 _MAX_DIGITS = 9
-_MAX_AUTO_JOBS, _MAX_JOBS = 8, 256
+_MAX_JOBS = 256
 
 
 def auto_or_count(text: str) -> int | None:
@@ -37,7 +37,13 @@ def auto_or_count(text: str) -> int | None:
 
 def decoding_threads(text: str) -> int:
     """Read the value of `--jobs`; `auto` means as many threads as may run at once, at most 8."""
-    return min(auto_or_count(text) or min(_MAX_AUTO_JOBS, processors()), _MAX_JOBS)
+    return asked_threads(text) or automatic_jobs()
+
+
+def asked_threads(text: str) -> int | None:
+    """Read the value of `--jobs`; None: `auto`."""
+    asked = auto_or_count(text)
+    return None if asked is None else min(asked, _MAX_JOBS)
 
 
 def complete_model(incomplete: str) -> list[str]:

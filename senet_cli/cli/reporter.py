@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shlex
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -36,6 +37,7 @@ from senet_cli.events import (
     RecordUnusable,
     TrainingImagesFound,
     TrainingPrepared,
+    UnfinishedRunUsed,
     WaitingForProcess,
     WeightsTaken,
 )
@@ -198,6 +200,10 @@ _WORDS: dict[type, Callable[[Any], str | list[str]]] = {
     ConversionNotKept: lambda event: f"the conversion cannot be kept: {event.error.message}",
     WeightsTaken: _taken,
     ModelReady: _ready,
+    UnfinishedRunUsed: lambda event: (
+        f"`{event.model}` is from a run that is not finished, {event.done} of {event.epochs} epochs; "
+        f"`senet train --resume -o {shlex.quote(str(event.folder))}` goes on with it"
+    ),
     DataSetUnderstood: _understood,
     RecordUnusable: _not_recorded,
     ImagesToIdentify: lambda event: f"reading {event.count:,} images once, to know them again",

@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import mute_native_code, note
-from senet_cli.errors import UsageError
+from senet_cli.cli.console import mute_native_code, note, say
+from senet_cli.errors import Terminated, UsageError
+from senet_cli.events import EpochFinished, Event, Reporter, TrainingPrepared
 from senet_cli.inference.engines.base import check_device
 from senet_cli.output.base import open_output
+
+if TYPE_CHECKING:
+    from senet_cli.tasks.train.run import Trained
 
 EPILOG = """Examples:
 
   senet train pets/ --from seresnet50 -o runs/pets && senet predict -m runs/pets photo.jpg
 
+  senet train --resume -o runs/pets --epochs 60
+
   senet train cifar-10-batches-py --arch seresnet20-cifar --epochs 100 -o runs/cifar
 """
 _MAX_SEED = 2**32 - 1
+_STARTS = "Give one of `--arch KEY` and `--from NAME`."
 
 
 def train(
     data: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             help="A folder of class folders (or with train/ and val/), a tar of one, or CIFAR's batches.",
-            show_default=False,
+            show_default="with --resume that of the run",
         ),
-    ],
+    ] = None,
     arch: Annotated[
         str | None,
         opt.architecture_option(
@@ -59,27 +67,42 @@ def train(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="RUN", help="Folder for the finished model.")
     ] = Path("run"),
-    epochs: Annotated[int, typer.Option(min=1, metavar="N", help="Passes over the training images.")] = 30,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Passes over the training images; with --resume more of them extend a finished run.",
+            show_default="30",
+        ),
+    ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in -o, if there is one.")
+        bool,
+        typer.Option("--resume", help="Continue the run in -o; what you do not say is as it was begun."),
     ] = False,
     no_se: Annotated[
         bool, typer.Option("--no-se", help="Leave out the SE modules: the plain twin, for comparison.")
     ] = False,
     freeze: Annotated[
-        int,
+        int | None,
         typer.Option(
-            min=0, metavar="N", help="With --from: keep the stem and the first N stages as they are."
+            min=0,
+            metavar="N",
+            help="With --from: keep the stem and the first N stages as they are.",
+            show_default="0",
         ),
-    ] = 0,
+    ] = None,
     augment: Annotated[
-        Literal["standard", "scale", "cutmix", "none"],
+        Literal["standard", "scale", "cutmix", "none"] | None,
         typer.Option(
             help="standard: shift and mirror; scale: also zoom, light and colour; cutmix: also patches of "
-            "other images."
+            "other images.",
+            show_default="standard",
         ),
-    ] = "standard",
-    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Images for one step.")] = 128,
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Images for one step.", show_default="128")
+    ] = None,
     lr: Annotated[
         float | None,
         typer.Option(
@@ -90,12 +113,21 @@ def train(
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=_MAX_SEED, metavar="N", help="Seed of weights, order and augmentation.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0,
+            max=_MAX_SEED,
+            metavar="N",
+            help="Seed of weights, order and augmentation.",
+            show_default="0",
+        ),
+    ] = None,
     precision: Annotated[
-        Literal["auto", "fp32", "bf16"],
-        typer.Option(help="Number format; auto takes bf16 where the processor calculates in it."),
-    ] = "auto",
+        Literal["auto", "fp32", "bf16"] | None,
+        typer.Option(
+            help="Number format; auto takes bf16 where the processor calculates in it.", show_default="auto"
+        ),
+    ] = None,
     deterministic: Annotated[
         bool,
         typer.Option("--deterministic", help="Refuse operations whose result varies from run to run (GPUs)."),
@@ -112,25 +144,27 @@ def train(
 ) -> None:
     """Train a network on your own images, from scratch or from a pretrained model.
 
-    Leaves model.safetensors, model.json, log.csv and curves.png in RUN; then `senet predict -m RUN` works. A
-    run that was killed goes on with --resume. Without a part to measure with (val/ or test/), a tenth of
-    each class is held back.
+    Leaves model.safetensors, model.json, log.csv and curves.png in RUN; `senet predict -m RUN` works from the
+    first epoch on. A run that was stopped goes on with `senet train --resume -o RUN`. Without a part to
+    measure with (val/ or test/), a tenth of each class is held back.
     """
-    if (arch is None) == (origin is None):
-        problem = "no starting point" if arch is None else "two starting points"
-        raise UsageError(problem, "Give one of `--arch KEY` and `--from NAME`.")
+    if arch is not None and origin is not None:
+        raise UsageError("two starting points", _STARTS)
+    if arch is None and origin is None and not resume:
+        raise UsageError("no starting point", _STARTS)
+    if data is None and not resume:
+        raise UsageError("no images to train on", "Name a folder of class folders, or a tar of one.")
     if origin is not None and no_se:
         raise UsageError("`--no-se` needs random weights", "Use it with `--arch`.")
-    if freeze and origin is None:
+    if freeze and arch is not None:
         raise UsageError("`--freeze` keeps trained weights", "Use it with `--from`.")
     check_device(device)
     if lr is not None and not math.isfinite(lr):
         raise UsageError(f"the learning rate is {lr}", "Give a number such as 0.1.")
-    workers = opt.decoding_threads(jobs)
     settings = opt.settings(manifest, offline=offline)
 
+    from senet_cli.tasks.train.begun import TrainRequest
     from senet_cli.tasks.train.recipe import RecipeOptions
-    from senet_cli.tasks.train.service import TrainRequest
     from senet_cli.tasks.train.service import train as run
 
     mute_native_code()
@@ -142,29 +176,89 @@ def train(
         augment=augment,
         precision=precision,
         freeze=freeze,
-        deterministic=deterministic,
+        deterministic=deterministic or None,
     )
     request = TrainRequest(
-        data=data,
         output=output,
+        data=data,
         recipe=recipe,
         architecture=arch,
         origin=origin,
-        teachers=tuple(teacher or ()),
-        se=not no_se,
+        teachers=tuple(teacher) if teacher else None,
+        se=False if no_se else None,
         resume=resume,
         device=device,
-        jobs=workers,
-        parts=not no_parts,
-        empty_classes=allow_empty_classes,
+        jobs=opt.asked_threads(jobs),
+        parts=False if no_parts else None,
+        empty_classes=allow_empty_classes or None,
         command=("senet", *sys.argv[1:]),
     )
     from senet_cli.cli.reporter import ConsoleReporter
 
-    with ConsoleReporter(quiet=quiet) as reporter:
-        checkpoint = run(request, settings, reporter)
+    with ConsoleReporter(quiet=quiet) as console:
+        kept = _Kept(console)
+        try:
+            trained = run(request, settings, kept)
+        except (KeyboardInterrupt, Terminated):
+            console.close()
+            for line in kept.words(output):
+                say(line, "yellow")
+            raise
     with open_output(None) as out:
+        checkpoint = trained.checkpoint
         top1 = f"{checkpoint.metrics[0].top1:g}" if checkpoint.metrics else ""
         out.write(f"{output}\t{top1}\n")
-    spelled = Catalogue.load(settings).spelling_of(output)
-    note(f"try: senet predict -m {spelled} PHOTO", quiet=quiet)
+    for line in _ended(output, trained, Catalogue.load(settings).spelling_of(output)):
+        note(line, quiet=quiet)
+
+
+class _Kept:
+    """Passes events on, and remembers what a run has kept so far.
+
+    Args:
+        reporter: shows them.
+    """
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._done: int | None = None
+        self._epochs = 0
+
+    def report(self, event: Event) -> None:
+        """Take note of an event."""
+        if isinstance(event, TrainingPrepared):
+            self._done, self._epochs = event.first_epoch - 1, event.epochs
+        elif isinstance(event, EpochFinished):
+            self._done = event.number
+        self._reporter.report(event)
+
+    def words(self, output: Path) -> list[str]:
+        """Say what is kept and how to go on; nothing where training had not begun."""
+        if self._done is None:
+            return []
+        again = f"`senet train --resume -o {shlex.quote(str(output))}`"
+        if self._done == 0:
+            return [f"Interrupted before an epoch was finished: {again} begins again, as you asked for it."]
+        return [
+            f"Interrupted after {self._done} of {self._epochs} epochs. "
+            f"They are in {output}; {again} continues.",
+            "The model as it is now can be used already, by every command that takes the run.",
+        ]
+
+
+def _ended(output: Path, trained: Trained, spelled: str) -> list[str]:
+    """Say how good the model is, what a colleague needs, and what to type next."""
+    lines = []
+    if right := trained.right:
+        low, high = right.interval
+        lines.append(
+            f"Held-out accuracy {right.percent:.0f} % ({right.right:,} of {right.of:,}; "
+            f"95 % interval {low:.0f} to {high:.0f} %)"
+        )
+    run, file = shlex.quote(spelled), shlex.quote(f"{trained.checkpoint.name}.zip")
+    return [
+        *lines,
+        f"how it went: {output / 'curves.png'}",
+        f"try: senet predict -m {run} PHOTO",
+        f"for a colleague: senet export {run} --to zip -o {file}; there: senet import {file}",
+    ]

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 _ROOT = Path("/")
+_MAX_AUTO_JOBS = 8
+"""Decoding threads beyond this wait for the network."""
 
 
 def processors(root: Path = _ROOT) -> int:
@@ -18,6 +20,11 @@ def processors(root: Path = _ROOT) -> int:
         root: of the files that tell a container's quota.
     """
     return usable(_affinity(), cpu_quota(root))
+
+
+def automatic_jobs() -> int:
+    """Choose the decoding threads where the user does not: as many as may run at once, at most 8."""
+    return min(_MAX_AUTO_JOBS, processors())
 
 
 def usable(affinity: int, quota: float | None) -> int:

@@ -12,13 +12,14 @@ from senet_cli.catalogue.input_size import USUAL_SIZE, InputSize
 from senet_cli.catalogue.labels import check_labels
 from senet_cli.catalogue.resolve import Catalogue, KnownModel, ModelRef
 from senet_cli.errors import CheckpointError, DiskError, NetworkError, SenetError, advise
-from senet_cli.events import SILENCE, BundledModelUsed, Reporter
+from senet_cli.events import SILENCE, BundledModelUsed, Reporter, UnfinishedRunUsed
 from senet_cli.inference.conversions import conversion_key, find_conversion
 from senet_cli.inference.models import FromConversion, FromFile, RunnableModel, Start
 from senet_cli.inference.runtime import Runtime
 from senet_cli.settings import BUNDLED_MODEL, DEFAULT_MODEL, Settings
 from senet_cli.store.cache import Cache
 from senet_cli.store.files import digest_of
+from senet_cli.store.model_folders import epochs_of
 from senet_cli.weights.publishers import find_layout
 from senet_cli.weights.publishers.caffe import holds_caffemodel, with_caffe_numbers
 
@@ -107,6 +108,8 @@ class Resolver:
             SenetError: it cannot be had, is not the published bytes, or does not have this size.
         """
         _check(known)
+        if unfinished := unfinished_run(known):
+            self.reporter.report(unfinished)
         preprocess = size.of_checkpoint(known.checkpoint)
         if conversion := self._conversion(known, preprocess, runtime):
             return _runnable(known, preprocess, conversion)
@@ -185,6 +188,13 @@ class Resolver:
                 if conversion := find_conversion(key, self.settings):
                     return conversion
         return None
+
+
+def unfinished_run(known: KnownModel) -> UnfinishedRunUsed | None:
+    """Find what is to be said of a model whose run is not finished; None of any other."""
+    paths = [file.path for file in known.checkpoint.files if file.path is not None]
+    done = epochs_of(paths[0].name) if paths and known.folder else None
+    return UnfinishedRunUsed(known.name, known.folder, *done) if done and known.folder else None
 
 
 def _check(known: KnownModel) -> None:

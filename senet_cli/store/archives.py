@@ -17,7 +17,7 @@ MAX_BYTES = 2 * 2**30
 _MAX_RATIO = 20
 """Weights hardly shrink (published ones by about 8 %); what grows to more than this is a bomb."""
 _CHUNK = 2**20
-_BROKEN = (
+UNREADABLE = (
     zipfile.BadZipFile,
     zipfile.LargeZipFile,
     zlib.error,
@@ -34,7 +34,7 @@ def is_archive(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return not any(name.rpartition("/")[2] == "data.pkl" for name in archive.namelist())
-    except _BROKEN:
+    except UNREADABLE:
         return False
 
 
@@ -43,7 +43,7 @@ def holds(path: Path, member: str) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist() == [member]
-    except _BROKEN:
+    except UNREADABLE:
         return False
 
 
@@ -72,7 +72,7 @@ def open_member(path: Path, origin: str) -> Iterator[tuple[str, IO[bytes]]]:
             member = _sole_member(archive, origin)
             with archive.open(member) as stream:
                 yield member.filename, stream
-    except _BROKEN as error:
+    except UNREADABLE as error:
         raise CheckpointError(
             f"`{origin}` is not a zip archive that can be read: {error}", "Fetch the file again."
         ) from error

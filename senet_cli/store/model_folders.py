@@ -1,7 +1,8 @@
 """Folders that hold one model: training runs, imported models, the model that comes with the package.
 
 <folder>/model.json          a manifest with one checkpoint; written last, it makes the folder a model
-<folder>/model.safetensors   the weights (imported: <sha256>.safetensors, so that they can be replaced)
+<folder>/model.safetensors   the weights (imported: <sha256>.safetensors, so that they can be replaced;
+                             of a run that is not finished: epoch-N-of-M.safetensors)
 <folder>/held-back.json      which images the model was and was not trained on, where that is known
 
 Imported models lie in the user's data folder, not in the cache, which may be emptied:
@@ -35,6 +36,32 @@ WEIGHTS_FILE = "model.safetensors"
 HELD_BACK_FILE = "held-back.json"
 _HINT = "Set SENET_MODELS to a folder that can be written."
 _OURS = re.compile(rf"[0-9a-f]{{64}}\.safetensors|\.new-.*|{re.escape(HELD_BACK_FILE)}")
+_UNFINISHED = re.compile(r"epoch-(\d{1,9})-of-(\d{1,9})\.safetensors")
+
+
+def unfinished_file(done: int, epochs: int) -> str:
+    """Name the weights of a run that has done so many of its epochs."""
+    return f"epoch-{done}-of-{epochs}.safetensors"
+
+
+def epochs_of(name: str) -> tuple[int, int] | None:
+    """Read from the name of a file of weights how many epochs of how many are done; None: it is finished."""
+    found = _UNFINISHED.fullmatch(name)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def beside(folder: Path) -> dict[str, bytes]:
+    """Read what belongs to a model beside its weights, by the names of the files.
+
+    Raises:
+        DiskError: it cannot be read.
+    """
+    try:
+        return {HELD_BACK_FILE: (folder / HELD_BACK_FILE).read_bytes()}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise DiskError.from_os_error(error, f"reading `{folder / HELD_BACK_FILE}`") from error
 
 
 class ModelFolder:

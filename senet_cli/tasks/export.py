@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from senet_cli.catalogue.entries import Architecture
+from senet_cli.catalogue.labels import is_packaged
 from senet_cli.catalogue.lookup import Manifest
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.catalogue.traits import only_in
@@ -20,10 +23,14 @@ from senet_cli.output.files import write_file
 from senet_cli.output.targets import check_target
 from senet_cli.settings import Settings
 from senet_cli.specs import Spec
+from senet_cli.store.model_folders import beside
+from senet_cli.store.model_zips import packed
 from senet_cli.weights.publishers import PUBLISHERS, WRITABLE, KeyLayout, Publisher, layout_for, publisher_of
 from senet_cli.weights.publishers.base import Container, WrittenFile
+from senet_cli.weights.publishers.senet import SENET
 
 _SUFFIXES: dict[Container, str] = {"safetensors": "safetensors", "torch": "pth"}
+Kind = Container | Literal["zip"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +39,15 @@ class ExportRequest:
 
     Args:
         model: the model.
-        container: kind of file.
-        layout: whose key names it gets.
+        container: kind of file; "zip": all that somebody else's senet needs to have the same model.
+        layout: whose key names it gets; None for a zip archive, which is for senet itself.
         output: the file; None: a name of its own in the current folder.
         force: True to replace a file that is there.
     """
 
     model: ModelRef
-    container: Container
-    layout: str
+    container: Kind
+    layout: str | None
     output: Path | None
     force: bool
 
@@ -73,6 +80,10 @@ def export(request: ExportRequest, settings: Settings, reporter: Reporter) -> Wr
         DiskError: the file cannot be written.
         SenetError: the model is unknown or cannot be had.
     """
+    if request.container == "zip":
+        return _export_zip(request, settings, reporter)
+    if request.layout is None:
+        raise UsageError("it is not said whose key names the file shall have", advise("say-layout"))
     asked = _layout(request.layout)
     if request.output:
         _check_target(request.output, force=request.force)
@@ -95,6 +106,30 @@ def export(request: ExportRequest, settings: Settings, reporter: Reporter) -> Wr
     load = " or ".join(_loaders(manifest, architecture, layout, file))
     caution = "" if load else _caution(manifest, architecture, layout)
     return Written(path, len(data), hashlib.sha256(data).hexdigest(), load, caution)
+
+
+def _export_zip(request: ExportRequest, settings: Settings, reporter: Reporter) -> Written:
+    if request.layout not in (None, SENET.name):
+        raise UsageError(
+            f"a model for senet is not written in the layout `{request.layout}`", "It has its own."
+        )
+    if request.output:
+        _check_target(request.output, force=request.force)
+    resolver = Resolver.load(settings, reporter)
+    model = resolver.choose(request.model)
+    known = resolver.catalogue.resolve(request.model)
+    path = request.output or Path(f"{model.name}.zip")
+    _check_target(path, force=request.force)
+
+    from senet_cli.weights.write import checkpoint_bytes
+
+    weights = checkpoint_bytes(load_torch_network(model), SENET, "safetensors")
+    labels = None if is_packaged(known.labels.name) else known.labels
+    data = packed(known.checkpoint, labels, weights, beside(known.folder) if known.folder else {})
+    _check_target(path, force=request.force)
+    write_file(path, data, [model.start.path] if isinstance(model.start, FromFile) else [])
+    load = f"senet import {shlex.quote(os.fspath(path))}"
+    return Written(path, len(data), hashlib.sha256(data).hexdigest(), load, "")
 
 
 def _layout(name: str) -> KeyLayout:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -24,13 +25,15 @@ from senet_cli.catalogue.parse import is_name
 from senet_cli.catalogue.resolve import Catalogue, ModelRef
 from senet_cli.catalogue.traits import differences
 from senet_cli.datasets.label_files import read_labels
-from senet_cli.errors import DiskError, ModelError, SenetError, UsageError, advise
+from senet_cli.errors import ModelError, SenetError, UsageError, advise
 from senet_cli.events import Reporter, WaitingForProcess, WeightsTaken
+from senet_cli.inference.resolve import unfinished_run
 from senet_cli.settings import Settings
 from senet_cli.store.cache import Cache
 from senet_cli.store.converted import ConvertedStore
 from senet_cli.store.files import digest_of
-from senet_cli.store.model_folders import HELD_BACK_FILE, ImportedModels
+from senet_cli.store.model_folders import ImportedModels, beside
+from senet_cli.store.model_zips import holds_model, unpacked_model
 from senet_cli.weights.publishers import find_layout, publisher_of
 from senet_cli.weights.publishers.senet import SENET
 
@@ -43,8 +46,8 @@ class ImportRequest:
     """What to import.
 
     Args:
-        origin: a file of weights, or the folder of a training run.
-        name: what the model shall be called.
+        origin: a file of weights, the folder of a training run, or a model in a zip archive.
+        name: what the model shall be called; empty: as the run or the archive calls it.
         architecture: key; None: found out, if the file alone tells.
         labels: a file with names of the classes, or the name of a label set; None: the usual ones if their
             number fits, else numbers.
@@ -56,7 +59,7 @@ class ImportRequest:
     """
 
     origin: Path
-    name: str
+    name: str = ""
     architecture: str | None = None
     labels: str | None = None
     preprocess_from: str | None = None
@@ -123,6 +126,22 @@ def import_model(request: ImportRequest, settings: Settings, reporter: Reporter)
         DiskError: something cannot be read or written.
     """
     catalogue = Catalogue.load(settings)
+    with contextlib.ExitStack() as stack:
+        if holds_model(request.origin):
+            request = replace(request, origin=stack.enter_context(unpacked_model(request.origin)))
+        if not request.name:
+            request = replace(request, name=_own_name(request.origin, catalogue))
+        return _import(request, catalogue, settings, reporter)
+
+
+def _own_name(origin: Path, catalogue: Catalogue) -> str:
+    """Find what a run or an archive calls its model."""
+    if not (origin / MODEL_FILE).is_file():
+        raise UsageError(f"`{origin}` does not say what the model is called", advise("name-import"))
+    return catalogue.resolve(ModelRef.to_folder(origin)).name
+
+
+def _import(request: ImportRequest, catalogue: Catalogue, settings: Settings, reporter: Reporter) -> Imported:
     manifest = catalogue.manifest
     models, size = ImportedModels.from_settings(settings), InputSize(request.image_size)
     size.check()
@@ -131,7 +150,11 @@ def import_model(request: ImportRequest, settings: Settings, reporter: Reporter)
     like = request.preprocess_from
     chosen_preprocess = catalogue.resolve(like).checkpoint.preprocess if like else None
     is_run = os.path.isdir(request.origin)  # noqa: PTH112 - False where one may not look
-    found = _from_run(request, catalogue, settings) if is_run else _from_file(request, manifest, reporter)
+    found = (
+        _from_run(request, catalogue, settings, reporter)
+        if is_run
+        else _from_file(request, manifest, reporter)
+    )
     classes = found.architecture.spec.classes
     activation = request.activation or found.activation
     check_activation(activation, classes, str(request.origin))
@@ -222,7 +245,7 @@ def _named(labels: LabelSet | None, classes: int, model: str) -> LabelSet:
 # --- where it comes from ------------------------------------------------------------------------
 
 
-def _from_run(request: ImportRequest, catalogue: Catalogue, settings: Settings) -> _Found:
+def _from_run(request: ImportRequest, catalogue: Catalogue, settings: Settings, reporter: Reporter) -> _Found:
     from senet_cli.weights.read import load_network
     from senet_cli.weights.write import checkpoint_bytes
 
@@ -240,6 +263,8 @@ def _from_run(request: ImportRequest, catalogue: Catalogue, settings: Settings) 
     if request.weights_key is not None:
         raise UsageError("a run holds one set of weights", advise("leave-weights-key-out"))
     model = catalogue.resolve(ModelRef.to_folder(run))
+    if unfinished := unfinished_run(model):
+        reporter.report(unfinished)
     checkpoint = model.checkpoint
     installed = Cache.from_settings(settings).find(checkpoint)
     if installed is None:
@@ -255,19 +280,9 @@ def _from_run(request: ImportRequest, catalogue: Catalogue, settings: Settings) 
         metrics=checkpoint.metrics,
         licence=checkpoint.licence,
         source=f"{', '.join(checkpoint.sources) or 'a run'}; SHA-256 {installed.sha256}",
-        beside=_beside(run),
+        beside=beside(run),
         activation=checkpoint.activation,
     )
-
-
-def _beside(run: Path) -> dict[str, bytes]:
-    """Read what belongs to the model of a run beside its weights."""
-    try:
-        return {HELD_BACK_FILE: (run / HELD_BACK_FILE).read_bytes()}
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise DiskError.from_os_error(error, f"reading `{run / HELD_BACK_FILE}`") from error
 
 
 def _from_file(request: ImportRequest, manifest: Manifest, reporter: Reporter) -> _Found:
@@ -301,7 +316,7 @@ def _from_file(request: ImportRequest, manifest: Manifest, reporter: Reporter) -
         metrics=(),
         licence=Licence("your own", "as those of the file's makers allow"),
         source=f"`{_utf8(path.name)}`{of_it} in the layout of {fit.layout.name}, SHA-256 {sha256}",
-        beside=_beside(path.parent) if _is_of_run(path, sha256) else {},
+        beside=beside(path.parent) if _is_of_run(path, sha256) else {},
     )
 
 

@@ -24,7 +24,7 @@ ALLOWED = {
     ): "the same: options of Python",
     ("weights/publishers/senet.py", "_load"): "a result: the command that loads an exported file",
     ("catalogue/entries.py", ""): "a source in a manifest: what made the weights",
-    ("tasks/train/service.py", "_checkpoint"): "the same",
+    ("tasks/train/run.py", "_checkpoint"): "the same",
 }
 """Module and function that may hold a flag or a command outside `cli/`, and why."""
 

@@ -192,7 +192,7 @@ def test_the_file_of_another_entry(senet: Senet, tmp_path: Path) -> None:
     ("arguments", "code", "said"),
     [
         ((), 2, "say what to import"),
-        (("own.pth",), 2, "say what to import"),
+        (("own.pth",), 2, "does not say what the model is called"),
         (("--name", "x"), 2, "say what to import"),
         (("nothing.pth", "--name", "x"), 7, "No such file"),
         (("own.pth", "--name", "Ä"), 2, "cannot be a model's name"),

@@ -5,7 +5,7 @@
 <run>/state.pt            after each epoch: weights, momentum, log, and what the run was asked for
 <run>/log.csv             one line an epoch
 <run>/curves.png          loss and accuracy over the epochs
-<run>/model.safetensors   the finished weights
+<run>/model.safetensors   the finished weights; before that epoch-N-of-M.safetensors, those of the last epoch
 <run>/model.json          a manifest with one checkpoint: what makes `-m <run>` work; written last
 """
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
@@ -32,7 +33,15 @@ from senet_cli.nets.network import SENetwork
 from senet_cli.output.targets import refuse_protected
 from senet_cli.store.files import write_atomically
 from senet_cli.store.locks import advisory_lock
-from senet_cli.store.model_folders import HELD_BACK_FILE, WEIGHTS_FILE, ModelFolder, as_json
+from senet_cli.store.model_folders import (
+    HELD_BACK_FILE,
+    WEIGHTS_FILE,
+    ModelFolder,
+    as_json,
+    epochs_of,
+    unfinished_file,
+)
+from senet_cli.tasks.train.begun import Begun
 from senet_cli.tasks.train.loop import Epoch
 
 _RECIPE, _STATE, _LOG, _CURVES = "recipe.json", "state.pt", "log.csv", "curves.png"
@@ -75,6 +84,32 @@ class RunFolder:
         paths = [self.path / name for name in _RESULTS]
         return any(map(os.path.exists, paths))  # False where one may not look
 
+    @property
+    def finished(self) -> bool:
+        """True if a finished model lies here; it stays while a run is extended."""
+        try:
+            about = json.loads((self.path / MODEL_FILE).read_bytes())
+            (entry,) = about["checkpoints"].values()
+            return epochs_of(entry["files"][0]["path"]) is None
+        except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
+            return False
+
+    def begun(self) -> Begun | None:
+        """Read what the run was begun with; None where there is none, or an older version began it.
+
+        Raises:
+            CheckpointError: the file is not one of ours.
+        """
+        path = self.path / _RECIPE
+        try:
+            return Begun.read(json.loads(path.read_bytes()))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise DiskError.from_os_error(error, f"reading `{path}`") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise CheckpointError(f"`{path}` is damaged", advise("another-folder")) from error
+
     def prepare(self) -> None:
         """Make the folder.
 
@@ -111,7 +146,8 @@ class RunFolder:
         """Load the state to go on from, or None if there is none yet.
 
         Raises:
-            UsageError: the run was begun with something else; the message says what.
+            UsageError: the run was begun with something else; the message says what. Only the number of
+                epochs may be another, if it is not less than what is done.
             CheckpointError: the file is not one of ours.
         """
         path = self.path / _STATE
@@ -126,8 +162,13 @@ class RunFolder:
             raise DiskError.from_os_error(error, f"reading `{path}`") from error
         except Exception as error:  # torch's reader has no error of its own
             raise CheckpointError(f"`{path}` is not the state of a run", advise("another-folder")) from error
-        if state.asked != asked:
-            names = [name for name in asked if state.asked.get(name) != asked[name]]
+        if len(log) > asked["epochs"]:
+            raise UsageError(
+                f"the run in `{self.path}` has done {len(log)} epochs already",
+                advise("more-epochs", epochs=len(log) + 1),
+            )
+        names = [name for name in asked if name != "epochs" and state.asked.get(name) != asked[name]]
+        if names:
             was = ", ".join(f"{name} {state.asked.get(name)} (now {asked[name]})" for name in names)
             raise UsageError(
                 f"the run in `{self.path}` was begun with {was[:500]}",
@@ -153,13 +194,14 @@ class RunFolder:
         self._write(_STATE, buffer.getvalue())
         self._write(_LOG, _as_csv(state.log).encode())
 
-    def save_recipe(self, asked: dict[str, Any], command: Sequence[str], record: TrainingRecord) -> None:
-        """Say what was asked for, for people; and which images the model is trained on.
+    def save_recipe(self, asked: dict[str, Any], begun: Begun, record: TrainingRecord) -> None:
+        """Say what was asked for, for people and for going on; and which images the model is trained on.
 
         Raises:
             DiskError: it cannot be written.
         """
-        recipe = {"command": list(command), "torch": torch.__version__, **asked}
+        about = {"command": list(begun.command), "torch": torch.__version__}
+        recipe = {**about, **asked, "begun_with": begun.as_dict()}
         self._write(_RECIPE, as_json(recipe))
         self._write(HELD_BACK_FILE, as_json(record.as_dict()))
 
@@ -175,13 +217,20 @@ class RunFolder:
         }
         self._write(_CURVES, draw_curves(loss, accuracy))
 
-    def save_model(self, network: SENetwork, checkpoint: Checkpoint, labels: LabelSet | None) -> Checkpoint:
-        """Write the finished weights, then the manifest that describes them.
+    def save_model(
+        self,
+        network: SENetwork,
+        checkpoint: Checkpoint,
+        labels: LabelSet | None,
+        done: tuple[int, int] | None = None,
+    ) -> Checkpoint:
+        """Write the weights, then the manifest that describes them.
 
         Args:
             network: trained.
             checkpoint: all about it but its files.
             labels: names of its classes, where they do not come with the package.
+            done: how many epochs of how many; None: the run is finished.
 
         Returns:
             The checkpoint with its file.
@@ -194,10 +243,15 @@ class RunFolder:
         state = network.state_dict()
         tensors = {key: value.float().cpu().contiguous() for key, value in state.items() if value.ndim}
         weights = save(tensors, metadata={"format": "pt"})
+        name = WEIGHTS_FILE if done is None else unfinished_file(*done)
         try:
-            return ModelFolder(self.path).write(checkpoint, labels, weights)
+            written = ModelFolder(self.path).write(checkpoint, labels, weights, weights_name=name)
+            for path in self.path.glob("epoch-*.safetensors"):
+                if path.name != name and epochs_of(path.name):
+                    path.unlink(missing_ok=True)
         except OSError as error:
             raise DiskError.from_os_error(error, f"writing to `{self.path}`") from error
+        return written
 
     def _write(self, name: str, data: bytes) -> None:
         path = self.path / name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 Augment = Literal["standard", "scale", "cutmix", "none"]
@@ -64,7 +64,7 @@ def usual_rate(batch_size: int, *, fine_tuning: bool) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeOptions:
-    """What a user says of a recipe; the rest follows from the device and from what the run starts with.
+    """What a user says of a recipe; None, where nothing is said, follows from the device and the start.
 
     Args:
         rate: highest learning rate; None: `usual_rate`.
@@ -72,14 +72,19 @@ class RecipeOptions:
         epochs, batch_size, seed, augment, freeze, deterministic: as in `Recipe`.
     """
 
-    epochs: int = 30
-    batch_size: int = 128
+    epochs: int | None = None
+    batch_size: int | None = None
     rate: float | None = None
-    seed: int = 0
-    augment: Augment = "standard"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    freeze: int = 0
-    deterministic: bool = False
+    seed: int | None = None
+    augment: Augment | None = None
+    precision: Literal["auto", "fp32", "bf16"] | None = None
+    freeze: int | None = None
+    deterministic: bool | None = None
+
+    def over(self, earlier: RecipeOptions) -> RecipeOptions:
+        """Take from `earlier` what is not said here."""
+        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(earlier, **{name: value for name, value in said.items() if value is not None})
 
     def resolve(self, *, bf16: bool, fine_tuning: bool) -> Recipe:
         """Fill in what the user left open.
@@ -88,15 +93,16 @@ class RecipeOptions:
             bf16: True if the device calculates in bf16.
             fine_tuning: True if the run starts with trained weights.
         """
-        usual = usual_rate(self.batch_size, fine_tuning=fine_tuning)
+        batch_size = self.batch_size or 128
         automatic: TrainPrecision = "bf16" if bf16 else "fp32"
+        usual = usual_rate(batch_size, fine_tuning=fine_tuning)
         return Recipe(
-            epochs=self.epochs,
-            batch_size=self.batch_size,
+            epochs=self.epochs or 30,
+            batch_size=batch_size,
             rate=usual if self.rate is None else self.rate,
-            seed=self.seed,
-            augment=self.augment,
-            precision=automatic if self.precision == "auto" else self.precision,
-            freeze=self.freeze,
-            deterministic=self.deterministic,
+            seed=self.seed or 0,
+            augment=self.augment or "standard",
+            precision=automatic if self.precision is None or self.precision == "auto" else self.precision,
+            freeze=self.freeze or 0,
+            deterministic=bool(self.deterministic),
         )

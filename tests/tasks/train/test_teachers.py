@@ -54,7 +54,7 @@ def test_teachers_go_with_every_other_option_and_are_kept_as_they_are(
     assert done.returncode == 0, done.stderr
     recipe = json.loads((tmp_path / "run" / "recipe.json").read_text())
     assert recipe["teachers"] == 2 * [f"my-stripes {before}"]
-    done = train(striped, "--from", learned, "--freeze", 1, "--epochs", 1, "--resume", "-o", "run")
+    done = train("--teacher", learned, "--resume", "-o", "run")
     assert done.returncode == 2
     assert "teachers" in done.stderr
     assert weights(learned) == before

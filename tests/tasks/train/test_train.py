@@ -207,7 +207,10 @@ def test_killed_at_any_moment_and_resumed_a_run_ends_at_the_same_weights(
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stderr.close()
-        assert not (run / "model.json").exists()
+        (entry,) = json.loads((run / "model.json").read_text())["checkpoints"].values()
+        assert entry["files"][0]["path"].startswith("epoch-"), (
+            "it can be used, and tells that it is not finished"
+        )
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "going on with epoch" in done.stderr

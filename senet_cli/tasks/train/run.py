@@ -1,0 +1,235 @@
+"""One run: its epochs, and the files that it leaves."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+
+from senet_cli.catalogue.entries import OWN_RUN, Checkpoint, EntryName, Licence, Metric
+from senet_cli.catalogue.labels import NO_NAME, LabelSet
+from senet_cli.catalogue.parse import is_name
+from senet_cli.datasets.labelled import Labelled
+from senet_cli.events import (
+    EpochAdvanced,
+    EpochFinished,
+    ImagesUnreadable,
+    Reporter,
+    TrainingPrepared,
+)
+from senet_cli.nets.pixels import PixelNetwork
+from senet_cli.tasks.evaluate.accuracy import Share
+from senet_cli.tasks.train.begun import Begun
+from senet_cli.tasks.train.data_set import DataSet
+from senet_cli.tasks.train.folder import RunFolder, State
+from senet_cli.tasks.train.loop import Epoch, Trainer
+from senet_cli.tasks.train.recipe import Recipe, TrainPrecision
+from senet_cli.tasks.train.samples import Samples, augmentation, batches
+from senet_cli.tasks.train.start import Start
+from senet_cli.tasks.train.teachers import Teachers
+from senet_cli.tasks.train.validation import Validation
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A finished run.
+
+    Args:
+        checkpoint: the model.
+        right: how often it is right on the images that were held back; None where there are none to measure.
+    """
+
+    checkpoint: Checkpoint
+    right: Share | None
+
+
+class Run:
+    """One run from its first or next epoch to the finished model.
+
+    Args:
+        begun: what it was begun with.
+        recipe: the numbers.
+        device: a resolved device.
+        start: the first weights.
+        teachers: what it learns from beside the labels.
+        data: images and classes.
+        folder: where its files go.
+        reporter: hears how it goes.
+    """
+
+    def __init__(
+        self,
+        begun: Begun,
+        recipe: Recipe,
+        device: str,
+        start: Start,
+        teachers: Teachers,
+        data: DataSet,
+        folder: RunFolder,
+        reporter: Reporter,
+    ) -> None:
+        self._begun, self._folder, self._reporter = begun, folder, reporter
+        self._recipe, self._start, self._data = recipe, start, data
+        self._taught_by = teachers.names
+        self._labels, splits = data.labels, data.splits
+        preprocess = start.architecture.preprocess
+        self._train = Samples(splits.train, preprocess, augmentation(recipe.augment, preprocess))
+        self._held_back = Validation(
+            splits.held_back or Labelled(splits.train.classes, ()),
+            preprocess,
+            self._labels,
+            recipe.batch_size,
+            begun.jobs,
+        )
+        torch.manual_seed(recipe.seed)
+        network = PixelNetwork(start.network(self._labels), preprocess, device)
+        self._trainer = Trainer(network, teachers, recipe)
+        self._log: tuple[Epoch, ...] = ()
+
+    def go(self) -> Trained:
+        """Train all epochs that are left, then write the files of the finished model."""
+        asked = self._asked()
+        if state := self._folder.load_state(asked):
+            self._trainer.network.load_state_dict(state.network)
+            self._trainer.optimiser.load_state_dict(state.optimiser)
+            self._log = state.log
+        self._folder.save_recipe(asked, self._begun, self._data.record)
+        first = len(self._log) + 1
+        classes = len(self._labels)
+        self._reporter.report(
+            TrainingPrepared(len(self._train), len(self._held_back), classes, first, self._recipe.epochs)
+        )
+        finished_before = self._folder.finished
+        for number in range(first, self._recipe.epochs + 1):
+            epoch = self._epoch(number)
+            self._log = (*self._log, epoch)
+            self._keep(asked)
+            if not finished_before:
+                self._keep_usable()
+            self._reporter.report(self._finished(epoch))
+        self._folder.save_log(self._log)
+        right = self._measure_finished()
+        checkpoint = self._checkpoint(self._metrics(right))
+        return Trained(self._folder.save_model(self._trainer.network, checkpoint, self._own_labels()), right)
+
+    def _keep(self, asked: dict[str, Any]) -> None:
+        trainer = self._trainer
+        state = State(asked, trainer.network.state_dict(), trainer.optimiser.state_dict(), self._log)
+        self._folder.save_state(state)
+
+    def _keep_usable(self) -> None:
+        """Write the model as it is now: also a run that is never finished can be used."""
+        epoch = self._log[-1]
+        count = len(self._held_back) - len(self._trainer.unreadable)
+        accuracy = epoch.held_back_accuracy
+        right = None if math.isnan(accuracy) else Share(round(accuracy * count), count)
+        done = (epoch.number, self._recipe.epochs)
+        checkpoint = self._checkpoint(self._metrics(right))
+        self._folder.save_model(self._trainer.network, checkpoint, self._own_labels(), done)
+
+    def _epoch(self, number: int) -> Epoch:
+        begun = time.monotonic()
+        recipe, trainer = self._recipe, self._trainer
+        trainer.unreadable.clear()
+        each = max(1, len(self._train) // recipe.batch_size)
+        stream = batches(
+            self._train,
+            recipe.batch_size,
+            seed=_seed(recipe.seed, number),
+            jobs=self._begun.jobs,
+        )
+        loss, accuracy = trainer.train(
+            stream,
+            (number - 1) * each,
+            each * recipe.epochs,
+            lambda done: self._reporter.report(EpochAdvanced(number, done, len(self._train))),
+        )
+        held_back = self._measure(recipe.precision)
+        if trainer.unreadable:
+            self._reporter.report(ImagesUnreadable(tuple(trainer.unreadable)))
+        rate = recipe.rate_at(number * each - 1, each * recipe.epochs)
+        return Epoch(number, rate, loss, accuracy, *held_back, time.monotonic() - begun)
+
+    def _finished(self, epoch: Epoch) -> EpochFinished:
+        return EpochFinished(
+            epoch.number,
+            self._recipe.epochs,
+            epoch.loss,
+            epoch.accuracy,
+            epoch.held_back_accuracy,
+            epoch.seconds,
+        )
+
+    def _measure(self, precision: TrainPrecision) -> tuple[float, float]:
+        return self._held_back.measure(self._trainer, precision, self._trainer.unreadable)
+
+    def _asked(self) -> dict[str, Any]:
+        """List what decides the weights; a run is only resumed with the same."""
+        return {
+            **asdict(self._recipe),
+            "architecture": self._start.architecture.key,
+            "from": self._start.model.name if self._start.model else None,
+            "teachers": self._taught_by,
+            "data": self._data.digest,
+            "classes": list(self._labels.labels),
+            "workers": self._train.workers(self._begun.jobs),
+        }
+
+    def _own_labels(self) -> LabelSet | None:
+        return replace(self._labels, name=self._name) if self._labels.name == NO_NAME else None
+
+    @property
+    def _name(self) -> EntryName:
+        name = re.sub("[^a-z0-9_-]+", "-", self._folder.path.absolute().name.lower()).strip("-")
+        name = name[:60] or "run"
+        return EntryName(name if is_name(name) else f"{name}-run")
+
+    def _checkpoint(self, metrics: tuple[Metric, ...]) -> Checkpoint:
+        own = self._own_labels()
+        labels = own.name if own else self._labels.name
+        spec = self._trainer.network.spec
+        architecture = replace(self._start.architecture, spec=spec, labels=labels)
+        done, epochs = len(self._log), self._recipe.epochs
+        passes = f"{epochs} epochs" if done >= epochs else f"{done} of {epochs} epochs"
+        return Checkpoint(
+            name=self._name,
+            publisher="trained with senet",
+            architecture=architecture,
+            labels=labels,
+            preprocess=architecture.preprocess,
+            files=(),
+            metrics=metrics,
+            licence=Licence("your own", "as the images and the weights it began with allow"),
+            sources=(f"`senet train`, {passes}, seed {self._recipe.seed}",),
+        )
+
+    def _measure_finished(self) -> Share | None:
+        """Measure the finished weights, in float32 as `senet predict` runs them; None: nothing to measure."""
+        if not len(self._held_back):
+            return None
+        self._trainer.unreadable.clear()
+        _, accuracy = self._measure("fp32")
+        if math.isnan(accuracy):
+            return None
+        count = len(self._held_back) - len(self._trainer.unreadable)
+        return Share(round(accuracy * count), count)
+
+    def _metrics(self, right: Share | None) -> tuple[Metric, ...]:
+        if right is None:
+            return ()
+        size = self._start.architecture.preprocess.crop
+        dataset = f"{right.of:,} images held back"
+        if unknown := self._data.record.unrecorded:
+            dataset = (
+                f"{right.of:,} images that this run did not train on; what `{unknown[0]}` saw is not known"
+            )
+        return (Metric(dataset, round(right.percent, 3), None, size, OWN_RUN),)
+
+
+def _seed(seed: int, epoch: int) -> int:
+    """Another one for each epoch, so that a resumed run sees what an uninterrupted one sees."""
+    return (seed * 1_000_003 + epoch) % 2**63

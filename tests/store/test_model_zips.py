@@ -1,0 +1,88 @@
+"""A model in a zip archive: the same bytes each time, read however it was packed."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from senet_cli.catalogue.lookup import load_manifest
+from senet_cli.errors import CheckpointError, SenetError
+from senet_cli.store import model_zips
+from senet_cli.store.model_zips import holds_model, packed, unpacked_model
+
+BESIDE = {"held-back.json": b"{}"}
+
+
+def archive_with(path: Path, **members: bytes) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    path = tmp_path / "own.zip"
+    path.write_bytes(packed(load_manifest().checkpoint("seresnet50.a2"), None, b"weights", BESIDE))
+    return path
+
+
+def test_it_holds_what_the_model_needs_and_depends_on_nothing_else(own: Path) -> None:
+    with unpacked_model(own) as folder:
+        held = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert held.keys() == {"model.json", "model.safetensors", "held-back.json"}
+    assert held["model.safetensors"] == b"weights"
+    again = packed(load_manifest().checkpoint("seresnet50.a2"), None, b"weights", BESIDE)
+    assert own.read_bytes() == again
+    assert not folder.exists()
+
+
+def test_a_run_that_was_packed_as_a_folder_is_one_too(own: Path, tmp_path: Path) -> None:
+    with unpacked_model(own) as folder:
+        (folder / "state.pt").write_bytes(b"not needed")
+        shutil.copytree(folder, tmp_path / "runs" / "pets")
+    packed_again = Path(shutil.make_archive(str(tmp_path / "again"), "zip", tmp_path, "runs"))
+    assert holds_model(packed_again)
+    with unpacked_model(packed_again) as folder:
+        assert {p.name for p in folder.iterdir()} == {"model.json", "model.safetensors", "held-back.json"}
+
+
+def test_other_archives_hold_no_model(own: Path, tmp_path: Path) -> None:
+    data = own.read_bytes()
+    (tmp_path / "cut.zip").write_bytes(data[: len(data) // 2])
+    (tmp_path / "text.zip").write_bytes(b"text")
+    none = {
+        "weights alone": archive_with(tmp_path / "1.zip", **{"a.pth": b"x"}),
+        "two models": archive_with(tmp_path / "2.zip", **{"a/model.json": b"{}", "b/model.json": b"{}"}),
+        "cut": tmp_path / "cut.zip",
+        "text": tmp_path / "text.zip",
+        "missing": tmp_path / "missing.zip",
+    }
+    assert [name for name, path in none.items() if holds_model(path)] == []
+    for path in none.values():
+        with pytest.raises(SenetError), unpacked_model(path):
+            pass
+
+
+def test_nothing_lands_outside_and_nothing_grows_without_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = {"model.json": b"{}", "../out.safetensors": b"x", "/abs.safetensors": b"x", "run.py": b"x"}
+    with unpacked_model(archive_with(tmp_path / "a.zip", **members)) as folder:
+        assert [path.name for path in folder.iterdir()] == ["model.json"]
+        assert [path.name for path in folder.parent.glob("*out.safetensors")] == []
+    monkeypatch.setattr(model_zips, "_MOST_BYTES", {".json": 10, ".safetensors": 10})
+    big = archive_with(tmp_path / "b.zip", **{"model.json": b"{}", "model.safetensors": b"x" * 11})
+    with pytest.raises(CheckpointError, match="too large"), unpacked_model(big):
+        pass
+
+
+def test_damage_is_told(own: Path, tmp_path: Path) -> None:
+    data = bytearray(own.read_bytes())
+    data[data.index(b"weights")] ^= 1
+    (tmp_path / "damaged.zip").write_bytes(bytes(data))
+    with pytest.raises(CheckpointError, match="cannot be unpacked"), unpacked_model(tmp_path / "damaged.zip"):
+        pass

@@ -1,0 +1,170 @@
+"""A run that was stopped goes on without being told again, can be used meanwhile, and goes to a colleague."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from senet_cli.cli.hints import hint
+from senet_cli.errors import CheckpointError, UsageError
+from senet_cli.tasks.train.begun import Begun, TrainRequest
+from senet_cli.tasks.train.folder import RunFolder
+from senet_cli.tasks.train.recipe import RecipeOptions
+from senet_cli.tasks.train.run import Run
+from tests.conftest import Senet
+from tests.tasks.train.conftest import FEW, make_stripes, weights
+
+# --- what is said, and what was said before -------------------------------------------------------
+
+
+def asked(**changes: Any) -> TrainRequest:
+    return TrainRequest(**{"output": Path("run"), "data": Path("pets"), "architecture": "tiny"} | changes)
+
+
+def test_what_is_not_said_is_as_it_was_begun() -> None:
+    recipe = RecipeOptions(epochs=9, rate=0.5, seed=3)
+    begun = Begun.of(asked(recipe=recipe, jobs=2, parts=False, teachers=("a",)), None, Path("own.json"))
+    again = TrainRequest(output=Path("run"), resume=True)
+    assert Begun.of(again, begun, None) == begun
+    longer = Begun.of(asked(data=None, architecture=None, recipe=RecipeOptions(epochs=20)), begun, None)
+    assert (longer.recipe.epochs, longer.recipe.rate, longer.recipe.seed) == (20, 0.5, 3)
+    moved = Begun.of(asked(data=Path("elsewhere"), origin="x", architecture=None, jobs=1), begun, None)
+    assert moved.data == Path("elsewhere").absolute()
+    assert (moved.origin, moved.architecture, moved.jobs, moved.parts) == ("x", None, 1, False)
+
+
+def test_what_a_run_was_begun_with_is_read_as_it_was_written(tmp_path: Path) -> None:
+    begun = Begun.of(asked(recipe=RecipeOptions(epochs=9, augment="scale")), None, None)
+    recipe = {"epochs": 9, "augment": "scale", "command": [], "begun_with": begun.as_dict()}
+    assert Begun.read(json.loads(json.dumps(recipe))) == begun
+    assert Begun.read({"command": [], "epochs": 9}) is None  # an older version's
+    assert RunFolder(tmp_path).begun() is None
+    (tmp_path / "recipe.json").write_text('{"begun_with": {}}')
+    with pytest.raises(CheckpointError, match="damaged"):
+        RunFolder(tmp_path).begun()
+
+
+def test_nothing_to_go_on_with() -> None:
+    for request in (TrainRequest(output=Path("run")), asked(architecture=None), asked(data=None)):
+        with pytest.raises(UsageError, match="`run` holds no run") as caught:
+            Begun.of(request, None, None)
+        assert "senet train DATA --from NAME" in hint(caught.value)
+
+
+# --- stopped --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stopped(train: Senet, striped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run that Ctrl-C stopped in its third epoch."""
+    epoch = Run._epoch
+
+    def until_the_third(run: Run, number: int) -> Any:
+        if number == 3:
+            raise KeyboardInterrupt
+        return epoch(run, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "_epoch", until_the_third)
+        done = train(striped, "--arch", "tiny", *FEW, "-o", "my run")
+    assert done.returncode == 130
+    assert "Interrupted after 2 of 6 epochs. They are in my run;" in done.stderr
+    assert "`senet train --resume -o 'my run'` continues." in done.stderr
+    return tmp_path / "my run"
+
+
+def test_a_stopped_run_can_be_used_and_goes_on_from_any_folder(
+    stopped: Path, learned: Path, senet: Senet, striped: Path, tmp_path: Path
+) -> None:
+    predict = ("predict", striped / "val" / "level" / "000.png", "-m", stopped, "--engine", "torch")
+    done = senet(*predict)
+    assert done.returncode == 0, done.stderr
+    assert "from a run that is not finished, 2 of 6 epochs" in done.stderr
+    done = senet("import", stopped, "--name", "half")
+    assert "from a run that is not finished" in done.stderr
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = senet("train", "--resume", "-o", stopped, cwd=elsewhere)  # without the manifest too
+    assert done.returncode == 0, done.stderr
+    assert "going on with epoch 3" in done.stderr
+    recipe = json.loads((stopped / "recipe.json").read_text())
+    assert recipe["command"][1:3] == ["train", str(striped)], "the command that began it is kept"
+    assert weights(stopped) == weights(learned)
+    assert not list(stopped.glob("epoch-*"))
+    assert "not finished" not in senet(*predict).stderr
+
+
+def test_stopped_before_the_first_epoch(
+    train: Senet, senet: Senet, striped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(run: Run, number: int) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "_epoch", stop)
+        done = train(striped, "--arch", "tiny", "--epochs", 1, "-o", "run")
+    assert done.returncode == 130
+    assert "before an epoch was finished: `senet train --resume -o run` begins again" in done.stderr
+    done = senet("train", "--resume", "-o", "run")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_finished_run_is_extended(learned: Path, train: Senet, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(learned, run)
+    done = train("--resume", "--epochs", 5, "-o", run)
+    assert done.returncode == 2
+    assert "has done 6 epochs already" in done.stderr
+    assert "`--epochs 7` or more" in done.stderr
+    done = train("--resume", "--epochs", 7, "-o", run)
+    assert done.returncode == 0, done.stderr
+    with (run / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 7
+    assert weights(run) != weights(learned)
+    assert json.loads((run / "recipe.json").read_text())["epochs"] == 7
+
+
+def test_there_is_nothing_to_go_on_with(senet: Senet, tmp_path: Path) -> None:
+    done = senet("train", "--resume", "-o", "nowhere")
+    assert done.returncode == 2
+    assert "`nowhere` holds no run to go on with" in done.stderr
+    assert not (tmp_path / "nowhere").exists()
+
+
+# --- what comes next ------------------------------------------------------------------------------
+
+
+def test_the_end_of_a_run_says_how_good_it_is_and_what_a_colleague_needs(
+    train: Senet, senet: Senet, tmp_path: Path
+) -> None:
+    data = make_stripes(tmp_path / "data", {"train": 16, "val": 5})
+    done = train(data, "--arch", "tiny", "--epochs", 3, "--batch-size", 8, "-o", "runs/pets")
+    assert done.returncode == 0, done.stderr
+    right = round(float(done.stdout.split("\t")[1]) / 10)
+    assert f"Held-out accuracy {10 * right} % ({right} of 10; 95 % interval " in done.stderr
+    assert "runs/pets/curves.png" in done.stderr
+    assert "senet export runs/pets --to zip -o pets.zip; there: senet import pets.zip" in done.stderr
+    done = senet("export", "runs/pets", "--to", "zip", "-o", "own.zip")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("\tsenet import own.zip\n")
+    for wrong in (("--to", "zip", "--layout", "timm"), ()):
+        done = senet("export", "runs/pets", *wrong, "-o", "x")
+        assert done.returncode == 2, done.stderr
+        assert "layout" in done.stderr
+    (tmp_path / "there").mkdir()
+    shutil.move(tmp_path / "own.zip", tmp_path / "there")
+    there = {"SENET_MODELS": str(tmp_path / "there" / "models")}
+    done = senet("import", "own.zip", env=there, cwd=tmp_path / "there")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"pets\t{tmp_path / 'there' / 'models' / 'pets'}\n"
+    done = senet("evaluate", data, "-m", "pets", "--engine", "torch", "--format", "json", env=there)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["top1"]["right"] == right
+    done = senet("evaluate", data / "train", "-m", "pets", env=there)  # it knows what it was trained on
+    assert done.returncode == 3
