@@ -39,8 +39,8 @@ def perform() -> int:
     return code
 
 
-def _app() -> None:
-    from senet_cli.cli.app import app
+def _app() -> int:
+    from senet_cli.cli.app import run as run_command
     from senet_cli.output.stream import checked_stdout
 
     if not _in_a_folder():
@@ -48,7 +48,7 @@ def _app() -> None:
             *_NOWHERE
         )  # before libraries meet it, some of which then end the process without a word
     sys.stdout = checked_stdout(sys.stdout)
-    app()
+    return run_command()
 
 
 def _open_standard_streams() -> None:
@@ -70,10 +70,10 @@ def _open_standard_streams() -> None:
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
-def run(application: Callable[[], None]) -> int:
-    """Run `application` and translate how it ends."""
+def run(application: Callable[[], object]) -> int:
+    """Run `application`, which may return an exit code, and translate how it ends."""
     try:
-        application()
+        code = application()
     except SystemExit as end:
         return _as_code(end.code)
     except SenetError as error:
@@ -92,7 +92,7 @@ def run(application: Callable[[], None]) -> int:
             return _complain(DiskError(*_NOWHERE))
         _confess(error)
         return ExitCode.BUG
-    return ExitCode.OK
+    return code if isinstance(code, int) else ExitCode.OK
 
 
 _NOWHERE = ("the current folder is not there any more", "Change to one that is, as by `cd`.")

@@ -6,71 +6,105 @@ from importlib import import_module
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_command
 
 from senet_cli.catalogue.lazy_mapping import LazyMapping
+from senet_cli.cli.help import Command, Commands
 
 
 class _Place(NamedTuple):
-    """Where a command is: a module of `senet_cli.cli`, its function, the name of its epilogue.
+    """Where a command is: a module of `senet_cli.cli` and its function; see `senet_cli.cli.help`.
 
     A hidden one is an old name that still works.
     """
 
     module: str
     function: str
-    epilog: str | None = "EPILOG"
     hidden: bool = False
 
 
 _COMMANDS = {
-    "predict": _Place("predict", "predict"),
-    "evaluate": _Place("evaluate", "evaluate"),
-    "train": _Place("train", "train"),
-    "download": _Place("download", "download", None),
-    "list": _Place("list_models", "list_", "LIST_EPILOG"),
-    "info": _Place("list_models", "info", None),
-    "verify": _Place("verify", "verify", None),
-    "warm": _Place("warm", "warm"),
-    "benchmark": _Place("benchmark", "benchmark"),
-    "import": _Place("import_weights", "import_"),
-    "export": _Place("export", "export"),
-    "convert": _Place("export", "export", hidden=True),
+    "Classify and measure": {
+        "predict": _Place("predict", "predict"),
+        "evaluate": _Place("evaluate", "evaluate"),
+        "benchmark": _Place("benchmark", "benchmark"),
+    },
+    "Models": {
+        "list": _Place("list_models", "list_"),
+        "info": _Place("info", "info"),
+        "download": _Place("download", "download"),
+        "warm": _Place("warm", "warm"),
+        "verify": _Place("verify", "verify"),
+        "cache": _Place("cache", "app"),
+    },
+    "Your own models": {
+        "train": _Place("train", "train"),
+        "import": _Place("import_weights", "import_"),
+        "export": _Place("export", "export"),
+        "convert": _Place("export", "export", hidden=True),
+    },
+    "Help": {"help": _Place("show_help", "show_help")},
 }
+_PLACES = {name: place for commands in _COMMANDS.values() for name, place in commands.items()}
 
 
-class _Commands(TyperGroup):
+class _Senet(Commands):
     """All commands; `predict` does not wait for the others."""
+
+    examples = (
+        "senet predict photo.jpg",
+        "senet predict photos/ -m seresnet101 -o results.csv",
+        "senet help predict",
+    )
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        self.commands = LazyMapping([*_COMMANDS, "cache"], _command)  # type: ignore[assignment]
+        self.commands = LazyMapping(_PLACES, _command)  # type: ignore[assignment]
+
+    def commands_by_group(self) -> dict[str, list[str]]:
+        """Give the names of commands, by heading."""
+        return {heading: list(commands) for heading, commands in _COMMANDS.items()}
 
 
 def _command(name: str) -> Any:
-    if name == "cache":
-        from senet_cli.cli import cache
-
-        return get_command(cache.app)
-    place = _COMMANDS[name]
+    place = _PLACES[name]
     module = import_module(f"senet_cli.cli.{place.module}")
+    found = getattr(module, place.function)
+    if isinstance(found, typer.Typer):
+        return get_command(found)
     alone = typer.Typer(rich_markup_mode=None, add_completion=False)
-    epilog = getattr(module, place.epilog) if place.epilog else None
-    alone.command(name, epilog=epilog, hidden=place.hidden)(getattr(module, place.function))
-    return get_command(alone)
+    alone.command(name, cls=Command, hidden=place.hidden)(found)
+    command: Any = get_command(alone)
+    command.examples = getattr(module, "EXAMPLES", ())
+    command.first = getattr(module, "FIRST", ())
+    return command
 
 
 app = typer.Typer(
     name="senet",
-    cls=_Commands,
-    help="Classify images with pretrained Squeeze-and-Excitation networks.",
-    epilog="`senet COMMAND -h` explains each command. Start with: senet predict photo.jpg",
+    cls=_Senet,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    invoke_without_command=True,
 )
+
+
+def run() -> int:
+    """Run the command that `sys.argv` asks for.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        UsageError: the command line is wrong.
+    """
+    try:
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:
+        from senet_cli.cli.usage import as_usage_error
+
+        raise as_usage_error(error) from None
+    return code if isinstance(code, int) else 0
 
 
 def _version(wanted: bool) -> None:
@@ -83,12 +117,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def main(
-    context: typer.Context,
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+        typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Classify images with pretrained Squeeze-and-Excitation networks."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())

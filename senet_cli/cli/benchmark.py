@@ -13,8 +13,9 @@ import typer
 
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import mute_native_code, note, warn
+from senet_cli.cli.help import INPUT, SPEED
 from senet_cli.errors import UsageError
-from senet_cli.inference.engines.base import PRECISIONS, Precision, check_device
+from senet_cli.inference.engines.base import PRECISIONS, Precision
 from senet_cli.output.base import check_output, open_output
 from senet_cli.output.endings import report_format_of
 from senet_cli.output.text import columns, encodable_json, printable
@@ -22,14 +23,28 @@ from senet_cli.output.text import columns, encodable_json, printable
 if TYPE_CHECKING:
     from senet_cli.tasks.benchmark.service import Row
 
-EPILOG = """Examples:
-
-  senet benchmark seresnet50 --engine all --precision fp32,bf16
-
-  senet benchmark seresnet50 seresnext50 --batch 1,4,16 --images photos/ --format json
-"""
+EXAMPLES = (
+    "senet benchmark seresnet50 --engine all --precision fp32,bf16",
+    "senet benchmark seresnet50 seresnext50 --batch 1,4,16 --images photos/ --format json",
+)
+FIRST = ("engine", "device", "precision", "batch_size", "images")
 _WORDS = ("model", "engine", "device", "precision")
 _NUMBERS = ("size", "batch", "images/s", "least", "most", "ms a batch", "90 %", "99 %")
+
+
+def _batches(text: str) -> tuple[int | None, ...]:
+    return tuple(dict.fromkeys(opt.auto_or_count(part.strip()) for part in text.split(",")))
+
+
+def _precisions(text: str) -> tuple[Precision, ...]:
+    return tuple(_precision(part.strip()) for part in text.split(","))
+
+
+def _precision(text: str) -> Precision:
+    for precision in PRECISIONS:
+        if text == precision:
+            return precision
+    raise typer.BadParameter(f"takes {', '.join(PRECISIONS)} or several of these, not `{text}`")
 
 
 def benchmark(
@@ -37,14 +52,20 @@ def benchmark(
     engine: Annotated[
         Literal["auto", "torch", "openvino", "all"],
         typer.Option(
-            envvar="SENET_ENGINE", help="What runs the network; all: everything that drives the device."
+            envvar="SENET_ENGINE",
+            help="What runs the network; all: everything that drives the device.",
+            rich_help_panel=SPEED,
         ),
     ] = "auto",
     device: opt.DeviceOption = "auto",
     precision: Annotated[
         str,
         typer.Option(
-            metavar="fp32|bf16|fp16[,...]", envvar="SENET_PRECISION", help="Number formats of the network."
+            metavar="fp32|bf16|fp16[,...]",
+            envvar="SENET_PRECISION",
+            callback=opt.checked(_precisions),
+            help="Number formats of the network.",
+            rich_help_panel=SPEED,
         ),
     ] = "fp32",
     batch_size: Annotated[
@@ -54,12 +75,18 @@ def benchmark(
             "--batch",
             metavar="auto|N[,...]",
             envvar="SENET_BATCH_SIZE",
-            help="Images in a batch; auto: as `senet predict` would choose.",
+            callback=opt.checked(_batches),
+            help="Images at once; auto: as many as `senet predict` takes.",
+            rich_help_panel=SPEED,
         ),
     ] = "auto,1,8,32",
     images: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Measure from image files (the first 1000) to predictions too."),
+        typer.Option(
+            metavar="DIR",
+            help="Measure from image files (the first 1000) to predictions too.",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
     jobs: opt.JobsOption = "auto",
     format: opt.ReportFormatOption = None,  # noqa: A002 - the name of the option
@@ -75,9 +102,6 @@ def benchmark(
     Each case runs in a process of its own: a warm-up, then five runs. Close other programs first; images/s
     is the median, beside the slowest and the fastest run.
     """
-    check_device(device)
-    batches = tuple(opt.auto_or_count(part.strip()) for part in batch_size.split(","))
-    precisions = tuple(_precision(part.strip()) for part in precision.split(","))
     threads, size = opt.decoding_threads(jobs), opt.input_size(image_size, recipe)
     if images is not None and not os.path.isdir(images):  # noqa: PTH112 - False where one may not look
         raise UsageError(f"`{images}` is not a folder", "Give --images a folder of images.")
@@ -94,8 +118,8 @@ def benchmark(
         tuple(dict.fromkeys(names)),
         engine,
         device,
-        precisions,
-        tuple(dict.fromkeys(batches)),
+        _precisions(precision),
+        _batches(batch_size),
         images,
         threads,
         size,
@@ -114,13 +138,6 @@ def benchmark(
         finally:  # what was measured before an error or Ctrl-C
             if rows:
                 out.write(_json(rows, machine()) if style == "json" else _table(rows, machine()))
-
-
-def _precision(text: str) -> Precision:
-    for precision in PRECISIONS:
-        if text == precision:
-            return precision
-    raise typer.BadParameter(f"`{text}` is none of {', '.join(PRECISIONS)}")
 
 
 def _told(row: Row) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import complain
+from senet_cli.cli.help import INPUT, OUTPUT
 from senet_cli.errors import UsageError
 from senet_cli.output.base import open_output
 from senet_cli.tasks.download import Download, DownloadRequest
@@ -17,7 +18,10 @@ from senet_cli.tasks.download import Download, DownloadRequest
 def download(
     names: opt.NamesArgument = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="All models; with --from, those that are found there.")
+        bool,
+        typer.Option(
+            "--all", help="All models; with --from, those that are found there.", rich_help_panel=INPUT
+        ),
     ] = False,
     origin: Annotated[
         Path | None,
@@ -25,17 +29,24 @@ def download(
             "--from",
             metavar="FILE|DIR",
             help="Take a file, or what a folder holds, instead of the network; verified all the same.",
+            rich_help_panel=INPUT,
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be done.", rich_help_panel=OUTPUT)
+    ] = False,
     print_urls: Annotated[
         bool,
         typer.Option(
-            "--print-urls", help="Only print what another machine should fetch: address, file name, model."
+            "--print-urls",
+            help="Only print what another machine should fetch: address, file name, model.",
+            rich_help_panel=OUTPUT,
         ),
     ] = False,
     manifest: opt.ManifestOption = None,
-    offline: opt.OfflineOption = False,
+    offline: Annotated[
+        bool, opt.offline_option("Never use the network: what is not here is an error.")
+    ] = False,
     quiet: opt.QuietOption = False,
 ) -> None:
     """Download and verify models. What is there already is left alone.

@@ -14,8 +14,8 @@ from senet_cli.catalogue.entries import OWN_RUN
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import mute_native_code, note, say, warn
+from senet_cli.cli.help import INPUT, MODEL, OUTPUT
 from senet_cli.errors import ExitCode, UsageError
-from senet_cli.inference.engines.base import check_device
 from senet_cli.output.base import check_output, open_output
 from senet_cli.output.endings import report_format_of
 from senet_cli.output.text import encodable_json, printable
@@ -25,12 +25,11 @@ if TYPE_CHECKING:
     from senet_cli.tasks.evaluate.accuracy import Evaluation, TrainingImages
     from senet_cli.tasks.evaluate.service import Evaluated
 
-EPILOG = """Examples:
-
-  senet evaluate imagenet/val -m seresnet50
-
-  senet evaluate photos/ -m runs/pets --truth classes.csv --confusion confusion.png
-"""
+EXAMPLES = (
+    "senet evaluate imagenet/val -m seresnet50",
+    "senet evaluate photos/ -m runs/pets --truth classes.csv --confusion confusion.png",
+)
+FIRST = ("model", "truth", "format", "output", "confusion")
 _MAX_LABEL = 30
 
 
@@ -52,6 +51,7 @@ def evaluate(
             autocompletion=opt.complete_model,
             show_default=False,
             help="Model, see `senet list`, or the folder of a training run.",
+            rich_help_panel=MODEL,
         ),
     ],
     truth: Annotated[
@@ -59,10 +59,14 @@ def evaluate(
         typer.Option(
             metavar="FILE",
             help="List of images and classes (CSV, TSV or blanks), instead of class folders.",
+            rich_help_panel=INPUT,
         ),
     ] = None,
     confusion: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw the confusion matrix to this file.")
+        Path | None,
+        typer.Option(
+            metavar="FILE.png", help="Draw the confusion matrix to this file.", rich_help_panel=OUTPUT
+        ),
     ] = None,
     engine: opt.EngineOption = "auto",
     device: opt.DeviceOption = "auto",
@@ -76,7 +80,9 @@ def evaluate(
     include_training_images: Annotated[
         bool,
         typer.Option(
-            "--include-training-images", help="Measure also on images that the model was trained on."
+            "--include-training-images",
+            help="Measure also on images that the model was trained on.",
+            rich_help_panel=INPUT,
         ),
     ] = False,
     no_parts: opt.NoPartsOption = False,
@@ -90,7 +96,6 @@ def evaluate(
     Classes are matched with the model's by WordNet id, name, synonym or index. Images that cannot be read are
     counted apart, and then the exit code is 1.
     """
-    check_device(device)
     compute = opt.compute(engine, device, precision, batch_size, jobs)
     size = opt.input_size(image_size, recipe)
     settings = opt.settings(manifest, offline=offline)

@@ -10,16 +10,14 @@ import typer
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import note
+from senet_cli.cli.help import MODEL, OUTPUT
 from senet_cli.output.base import open_output
 
-EPILOG = """Examples:
-
-  senet export seresnet50 --layout senet
-
-  senet export runs/pets --to torch --layout timm -o pets.pth
-
-  senet export runs/pets --to zip -o pets.zip
-"""
+EXAMPLES = (
+    "senet export seresnet50 --layout senet",
+    "senet export runs/pets --to torch --layout timm -o pets.pth",
+    "senet export runs/pets --to zip -o pets.zip",
+)
 _TORCH_ENDINGS = {".pth", ".pt", ".bin"}
 
 
@@ -39,6 +37,7 @@ def export(
             autocompletion=_complete_layout,
             help="Whose names the tensors get: senet, timm, cadene, mmpretrain, ... Needed but for zip.",
             show_default=False,
+            rich_help_panel=MODEL,
         ),
     ] = None,
     to: Annotated[
@@ -46,6 +45,7 @@ def export(
         typer.Option(
             show_default="by the ending of -o, else safetensors",
             help="Kind of file; zip: the whole model, for somebody else's `senet import`.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     output: Annotated[
@@ -56,9 +56,12 @@ def export(
             metavar="FILE",
             help="Write to this file.",
             show_default="NAME.LAYOUT.safetensors or .pth, NAME.zip",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that is there.", rich_help_panel=OUTPUT)
+    ] = False,
     manifest: opt.ManifestOption = None,
     offline: opt.OfflineOption = False,
     quiet: opt.QuietOption = False,

@@ -10,22 +10,20 @@ import typer
 from senet_cli.catalogue.activation import Activation
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import megabytes, note
+from senet_cli.cli.help import GENERAL, MODEL
 from senet_cli.errors import UsageError
 from senet_cli.output.base import open_output
 
 if TYPE_CHECKING:
     from senet_cli.tasks.import_weights import Imported
 
-EPILOG = """Examples:
-
-  senet import finetuned.pth --name pets --arch seresnet50 --labels pets.txt
-
-  senet import finetuned.safetensors --name pets --arch seresnet50 --preprocess-from seresnet50.a2
-
-  senet import runs/pets --name pets && senet predict photos/ -m pets
-
-  senet import pets.zip
-"""
+EXAMPLES = (
+    "senet import finetuned.pth --name pets --arch seresnet50 --labels pets.txt",
+    "senet import finetuned.safetensors --name pets --arch seresnet50 --preprocess-from seresnet50.a2",
+    "senet import runs/pets --name pets && senet predict photos/ -m pets",
+    "senet import pets.zip",
+)
+FIRST = ("name", "arch", "labels", "preprocess_from", "remove")
 _SHOWN_LABELS = 3
 
 
@@ -41,7 +39,10 @@ def import_(
     name: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="What to call the model.", show_default="as a run or .zip calls it"
+            metavar="NAME",
+            help="What to call the model.",
+            show_default="as a run or .zip calls it",
+            rich_help_panel=MODEL,
         ),
     ] = None,
     arch: Annotated[
@@ -54,6 +55,7 @@ def import_(
             help="Names of the classes: one a line, JSON (a list, class_to_idx, id2label), or a label set "
             "such as imagenet-1k.",
             show_default="the usual ones if their number fits, else numbers",
+            rich_help_panel=MODEL,
         ),
     ] = None,
     preprocess_from: Annotated[
@@ -63,6 +65,7 @@ def import_(
             autocompletion=opt.complete_model,
             help="Preprocess as for this model, such as the one it was fine-tuned from.",
             show_default="what is usual for the architecture",
+            rich_help_panel=MODEL,
         ),
     ] = None,
     weights_key: opt.WeightsKeyOption = None,
@@ -77,7 +80,9 @@ def import_(
     force: Annotated[
         bool,
         typer.Option(
-            "--force", help="Replace a model of this name, or take precedence over a published one."
+            "--force",
+            help="Replace a model of this name, or take precedence over a published one.",
+            rich_help_panel=GENERAL,
         ),
     ] = False,
     remove: Annotated[
@@ -87,6 +92,7 @@ def import_(
             autocompletion=opt.complete_imported,
             help="Delete an imported model instead.",
             show_default=False,
+            rich_help_panel=GENERAL,
         ),
     ] = None,
     manifest: opt.ManifestOption = None,

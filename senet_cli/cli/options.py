@@ -12,8 +12,9 @@ import typer
 from senet_cli.catalogue.input_size import MAX_SIZE, InputSize, SizeRecipe
 from senet_cli.catalogue.lookup import MODEL_FILE, Manifest
 from senet_cli.catalogue.resolve import Catalogue
-from senet_cli.errors import SenetError
-from senet_cli.inference.engines.base import EngineRequest, Precision
+from senet_cli.cli.help import GENERAL, INPUT, MODEL, OUTPUT, SPEED
+from senet_cli.errors import SenetError, UsageError
+from senet_cli.inference.engines.base import EngineRequest, Precision, check_device
 from senet_cli.inference.processors import automatic_jobs
 from senet_cli.output.endings import ReportFormat
 from senet_cli.settings import Settings
@@ -31,8 +32,25 @@ def auto_or_count(text: str) -> int | None:
     if text == "auto":
         return None
     if not text.isdecimal() or len(text) > _MAX_DIGITS or int(text) < 1:
-        raise typer.BadParameter(f"`{text}` is neither `auto` nor a whole number from 1 on")
+        raise typer.BadParameter(f"takes `auto` or a whole number from 1 on, not `{text}`")
     return int(text)
+
+
+def checked(read: Callable[[str], object]) -> Callable[[str], str]:
+    """Make the callback of an option that reads its value, so that what is wrong with it names the option."""
+
+    def check(text: str) -> str:
+        read(text)
+        return text
+
+    return check
+
+
+def _device(text: str) -> None:
+    try:
+        check_device(text)
+    except UsageError:
+        raise typer.BadParameter(f"takes auto, cpu, cuda, cuda:N or mps, not `{text}`") from None
 
 
 def decoding_threads(text: str) -> int:
@@ -95,52 +113,110 @@ ManifestOption = Annotated[
     typer.Option(
         "--manifest",
         metavar="FILE",
-        help="Manifest that adds or replaces models.  [env: SENET_MANIFEST]",
+        help="Manifest that adds or replaces models. [env: SENET_MANIFEST]",
+        rich_help_panel=GENERAL,
     ),
 ]
+
+
+def offline_option(text: str) -> Any:
+    """Define `--offline`, with what it means in this command."""
+    return typer.Option("--offline", help=f"{text} [env: SENET_OFFLINE]", rich_help_panel=GENERAL)
+
+
 OfflineOption = Annotated[
-    bool, typer.Option("--offline", help="Do not use the network.  [env: SENET_OFFLINE=1]")
+    bool, offline_option("Never use the network: only models that are on this machine.")
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no notes and no progress.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Show no notes and no progress.", rich_help_panel=GENERAL)
+]
 VerboseOption = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Say what is used and how; also what decoders print.")
+    bool,
+    typer.Option(
+        "--verbose", "-v", help="Say what is used and how; also what decoders print.", rich_help_panel=GENERAL
+    ),
 ]
-DeviceOption = Annotated[
-    str,
-    typer.Option(metavar="auto|cpu|cuda[:N]|mps", envvar="SENET_DEVICE", help="Where to run the network."),
-]
+
+
+def device_option(text: str) -> Any:
+    """Define `--device`, with what it is for in this command."""
+    return typer.Option(
+        metavar="auto|cpu|cuda[:N]|mps",
+        envvar="SENET_DEVICE",
+        callback=checked(_device),
+        help=text,
+        rich_help_panel=SPEED,
+    )
+
+
+DeviceOption = Annotated[str, device_option("Where to run the network.")]
 EngineOption = Annotated[
     EngineRequest,
-    typer.Option(envvar="SENET_ENGINE", help="What runs the network; auto: OpenVINO on a CPU, else PyTorch."),
+    typer.Option(
+        envvar="SENET_ENGINE",
+        help="What runs the network; auto: OpenVINO on a CPU, else PyTorch.",
+        rich_help_panel=SPEED,
+    ),
 ]
 PrecisionOption = Annotated[
-    Precision, typer.Option(envvar="SENET_PRECISION", help="Number format of the network.")
+    Precision,
+    typer.Option(envvar="SENET_PRECISION", help="Number format of the network.", rich_help_panel=SPEED),
 ]
 BatchSizeOption = Annotated[
-    str, typer.Option(metavar="auto|N", envvar="SENET_BATCH_SIZE", help="Images in a batch.")
+    str,
+    typer.Option(
+        metavar="auto|N",
+        envvar="SENET_BATCH_SIZE",
+        callback=checked(auto_or_count),
+        help="Images that the network takes at once.",
+        rich_help_panel=SPEED,
+    ),
 ]
 ReportFormatOption = Annotated[
     ReportFormat | None,
-    typer.Option("--format", help="Format of the result.", show_default="by the ending of -o, else table"),
+    typer.Option(
+        "--format",
+        help="Format of the result.",
+        show_default="by the ending of -o, else table",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 ReportOption = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the result to this file.")
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Write the result to this file.", rich_help_panel=OUTPUT
+    ),
 ]
 NoPartsOption = Annotated[
     bool,
     typer.Option(
-        "--no-parts", help="Take all folders in DATA as classes, even those named train, val or test."
+        "--no-parts",
+        help="Take all folders in DATA as classes, even those named train, val or test.",
+        rich_help_panel=INPUT,
     ),
 ]
 EmptyClassesOption = Annotated[
-    bool, typer.Option("--allow-empty-classes", help="Go on even if no image of a class can be read.")
-]
-JobsOption = Annotated[
-    str,
+    bool,
     typer.Option(
-        "--jobs", "-j", metavar="auto|N", envvar="SENET_JOBS", help="Decoding threads (`train`: processes)."
+        "--allow-empty-classes", help="Go on even if no image of a class can be read.", rich_help_panel=INPUT
     ),
 ]
+
+
+def jobs_option(text: str) -> Any:
+    """Define `--jobs`, with what it counts in this command."""
+    return typer.Option(
+        "--jobs",
+        "-j",
+        metavar="auto|N",
+        envvar="SENET_JOBS",
+        callback=checked(auto_or_count),
+        help=text,
+        rich_help_panel=SPEED,
+    )
+
+
+JobsOption = Annotated[str, jobs_option("Threads that decode images.")]
 
 
 def named_files(model: str | None, *others: Path | None) -> list[Path]:
@@ -153,7 +229,13 @@ def named_files(model: str | None, *others: Path | None) -> list[Path]:
 
 def architecture_option(text: str) -> Any:
     """Define `--arch`, with what it is for in this command."""
-    return typer.Option(metavar="KEY", autocompletion=complete_architecture, help=text, show_default=False)
+    return typer.Option(
+        metavar="KEY",
+        autocompletion=complete_architecture,
+        help=text,
+        show_default=False,
+        rich_help_panel=MODEL,
+    )
 
 
 def activation_option(default: str) -> Any:
@@ -163,6 +245,7 @@ def activation_option(default: str) -> Any:
         show_default=default,
         help="How outputs become scores; sigmoid: each class by itself, for heads with one output or "
         "several labels.",
+        rich_help_panel=MODEL,
     )
 
 
@@ -173,13 +256,22 @@ WeightsKeyOption = Annotated[
         metavar="KEY",
         help="Which set of weights to use if the file holds several, such as state_dict.",
         show_default="the averaged ones (EMA), if there are any",
+        rich_help_panel=MODEL,
     ),
 ]
 
 
 def image_size_option(text: str, default: str) -> Any:
     """Define `--image-size`, with what it does in this command."""
-    return typer.Option("--image-size", min=1, max=MAX_SIZE, metavar="N", show_default=default, help=text)
+    return typer.Option(
+        "--image-size",
+        min=1,
+        max=MAX_SIZE,
+        metavar="N",
+        show_default=default,
+        help=text,
+        rich_help_panel=MODEL,
+    )
 
 
 ImageSizeOption = Annotated[
@@ -191,7 +283,11 @@ ImageSizeOption = Annotated[
 ]
 RecipeOption = Annotated[
     SizeRecipe,
-    typer.Option("--recipe", help="test: the larger size that the publisher tests at, if there is one."),
+    typer.Option(
+        "--recipe",
+        help="test: the larger size that the publisher tests at, if there is one.",
+        rich_help_panel=MODEL,
+    ),
 ]
 NamesRequired = Annotated[
     list[str], typer.Argument(metavar="NAME...", autocompletion=complete_model, show_default=False)

@@ -14,10 +14,10 @@ from senet_cli.catalogue.activation import Activation
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code, warn
+from senet_cli.cli.help import INPUT, MODEL, OUTPUT
 from senet_cli.cli.results import ResultRun
 from senet_cli.errors import UsageError
 from senet_cli.images.sources import SourceRequest
-from senet_cli.inference.engines.base import check_device
 from senet_cli.output.base import Format, Writer, check_output, open_output
 from senet_cli.output.choose import make_writer
 from senet_cli.output.claims import belongs_to
@@ -27,16 +27,13 @@ from senet_cli.settings import DEFAULT_MODEL
 if TYPE_CHECKING:
     from senet_cli.inference.resolve import OwnWeights
 
-EPILOG = """Examples:
-
-  senet predict bird.jpg
-
-  senet predict photos/ -m seresnet101 --format jsonl -o results.jsonl
-
-  find photos -name '*.jpg' -print0 | senet predict --from-file - -0 -k 1 | cut -f1,3
-
-  curl -s https://example.org/bird.jpg | senet predict -
-"""
+EXAMPLES = (
+    "senet predict bird.jpg",
+    "senet predict photos/ -m seresnet101 --format jsonl -o results.jsonl",
+    "find photos -name '*.jpg' -print0 | senet predict --from-file - -0 -k 1 | cut -f1,3",
+    "curl -s https://example.org/bird.jpg | senet predict -",
+)
+FIRST = ("model", "top_k", "min_score", "format", "output")
 
 
 def predict(
@@ -56,15 +53,25 @@ def predict(
             metavar="NAME|RUN",
             autocompletion=opt.complete_model,
             show_default=f"{DEFAULT_MODEL}, or the bundled model if that is not available",
-            help="Model, see `senet list`, or the folder of a training run.  [env: SENET_MODEL]",
+            help="Model, see `senet list`, or the folder of a training run. [env: SENET_MODEL]",
+            rich_help_panel=MODEL,
         ),
     ] = None,
     top_k: Annotated[
-        int, typer.Option("--top-k", "-k", min=1, metavar="K", help="Predictions for each image.")
+        int,
+        typer.Option(
+            "--top-k", "-k", min=1, metavar="K", help="Predictions for each image.", rich_help_panel=OUTPUT
+        ),
     ] = 5,
     min_score: Annotated[
         float,
-        typer.Option(min=0, max=1, metavar="P", help="Leave out predictions below this probability."),
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="P",
+            help="Leave out predictions below this probability.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = 0.0,
     engine: opt.EngineOption = "auto",
     device: opt.DeviceOption = "auto",
@@ -76,6 +83,7 @@ def predict(
         typer.Option(
             show_default="by the ending of -o; else table on a terminal, tsv off it",
             help="Format of the results.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     output: Annotated[
@@ -85,29 +93,46 @@ def predict(
             "-o",
             metavar="FILE",
             help="Write results to this file, which appears when it is complete. Compressed: .gz, .zst.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     spreadsheet_safe: Annotated[
         bool,
         typer.Option(
-            "--spreadsheet-safe", help="CSV: an apostrophe before what a spreadsheet takes for a formula."
+            "--spreadsheet-safe",
+            help="CSV: an apostrophe before what a spreadsheet takes for a formula.",
+            rich_help_panel=OUTPUT,
         ),
     ] = False,
     from_file: Annotated[
         str | None,
-        typer.Option("--from-file", metavar="LIST", help="File that lists paths, `-` for standard input."),
+        typer.Option(
+            "--from-file",
+            metavar="LIST",
+            help="File that lists paths, `-` for standard input.",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
     null: Annotated[
         bool,
-        typer.Option("--null", "-0", help="The list is separated by NUL bytes (find -print0)."),
+        typer.Option(
+            "--null", "-0", help="The list is separated by NUL bytes (find -print0).", rich_help_panel=INPUT
+        ),
     ] = False,
     recursive: Annotated[
-        bool, typer.Option("--recursive/--no-recursive", help="Look into folders within folders.")
+        bool,
+        typer.Option(
+            "--recursive/--no-recursive", help="Look into folders within folders.", rich_help_panel=INPUT
+        ),
     ] = True,
-    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first image that fails.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first image that fails.", rich_help_panel=INPUT)
+    ] = False,
     weights: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Your own weights (PyTorch or safetensors)."),
+        typer.Option(
+            metavar="FILE", help="Your own weights (PyTorch or safetensors).", rich_help_panel=MODEL
+        ),
     ] = None,
     arch: Annotated[
         str | None,
@@ -129,7 +154,6 @@ def predict(
     """
     if quiet and verbose:
         raise UsageError("`-q` and `-v` contradict each other", "Give one of them.")
-    check_device(device)
     size, compute = (
         opt.input_size(image_size, recipe),
         opt.compute(engine, device, precision, batch_size, jobs),

@@ -13,22 +13,20 @@ import typer
 from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import mute_native_code, note, say
+from senet_cli.cli.help import MODEL, OUTPUT, SPEED, TRAINING
 from senet_cli.errors import Terminated, UsageError
 from senet_cli.events import EpochFinished, Event, Reporter, TrainingPrepared
-from senet_cli.inference.engines.base import check_device
 from senet_cli.output.base import open_output
 
 if TYPE_CHECKING:
     from senet_cli.tasks.train.run import Trained
 
-EPILOG = """Examples:
-
-  senet train pets/ --from seresnet50 -o runs/pets && senet predict -m runs/pets photo.jpg
-
-  senet train --resume -o runs/pets --epochs 60
-
-  senet train cifar-10-batches-py --arch seresnet20-cifar --epochs 100 -o runs/cifar
-"""
+EXAMPLES = (
+    "senet train pets/ --from seresnet50 -o runs/pets && senet predict -m runs/pets photo.jpg",
+    "senet train --resume -o runs/pets --epochs 60",
+    "senet train cifar-10-batches-py --arch seresnet20-cifar --epochs 100 -o runs/cifar",
+)
+FIRST = ("origin", "arch", "output", "epochs", "resume")
 _MAX_SEED = 2**32 - 1
 _STARTS = "Give one of `--arch KEY` and `--from NAME`."
 
@@ -54,6 +52,7 @@ def train(
             metavar="NAME|RUN",
             autocompletion=opt.complete_model,
             help="Start from this model's weights instead, with a new head.",
+            rich_help_panel=MODEL,
         ),
     ] = None,
     teacher: Annotated[
@@ -62,10 +61,14 @@ def train(
             metavar="NAME|RUN",
             autocompletion=opt.complete_model,
             help="Learn from this model's answers too; it must know the same classes. May be given again.",
+            rich_help_panel=MODEL,
         ),
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="RUN", help="Folder for the finished model.")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="RUN", help="Folder for the finished model.", rich_help_panel=OUTPUT
+        ),
     ] = Path("run"),
     epochs: Annotated[
         int | None,
@@ -74,14 +77,22 @@ def train(
             metavar="N",
             help="Passes over the training images; with --resume more of them extend a finished run.",
             show_default="30",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Continue the run in -o; what you do not say is as it was begun."),
+        typer.Option(
+            "--resume",
+            help="Continue the run in -o; what you do not say is as it was begun.",
+            rich_help_panel=TRAINING,
+        ),
     ] = False,
     no_se: Annotated[
-        bool, typer.Option("--no-se", help="Leave out the SE modules: the plain twin, for comparison.")
+        bool,
+        typer.Option(
+            "--no-se", help="Leave out the SE modules: the plain twin, for comparison.", rich_help_panel=MODEL
+        ),
     ] = False,
     freeze: Annotated[
         int | None,
@@ -90,6 +101,7 @@ def train(
             metavar="N",
             help="With --from: keep the stem and the first N stages as they are.",
             show_default="0",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     augment: Annotated[
@@ -98,10 +110,14 @@ def train(
             help="standard: shift and mirror; scale: also zoom, light and colour; cutmix: also patches of "
             "other images.",
             show_default="standard",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Images for one step.", show_default="128")
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Images for one step.", show_default="128", rich_help_panel=TRAINING
+        ),
     ] = None,
     lr: Annotated[
         float | None,
@@ -110,6 +126,7 @@ def train(
             metavar="RATE",
             help="Highest learning rate.",
             show_default="0.1 for 128 images, with --from 0.01; more for larger batches",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     seed: Annotated[
@@ -120,26 +137,33 @@ def train(
             metavar="N",
             help="Seed of weights, order and augmentation.",
             show_default="0",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16"] | None,
         typer.Option(
-            help="Number format; auto takes bf16 where the processor calculates in it.", show_default="auto"
+            help="Number format; auto takes bf16 where the processor calculates in it.",
+            show_default="auto",
+            rich_help_panel=SPEED,
         ),
     ] = None,
     deterministic: Annotated[
         bool,
-        typer.Option("--deterministic", help="Refuse operations whose result varies from run to run (GPUs)."),
+        typer.Option(
+            "--deterministic",
+            help="Refuse operations whose result varies from run to run (GPUs).",
+            rich_help_panel=TRAINING,
+        ),
     ] = False,
-    device: Annotated[
-        str, typer.Option(metavar="auto|cpu|cuda[:N]|mps", envvar="SENET_DEVICE", help="Where to train.")
-    ] = "auto",
-    jobs: opt.JobsOption = "auto",
+    device: Annotated[str, opt.device_option("Where to train.")] = "auto",
+    jobs: Annotated[str, opt.jobs_option("Processes that decode images.")] = "auto",
     no_parts: opt.NoPartsOption = False,
     allow_empty_classes: opt.EmptyClassesOption = False,
     manifest: opt.ManifestOption = None,
-    offline: opt.OfflineOption = False,
+    offline: Annotated[
+        bool, opt.offline_option("Never use the network: --from and --teacher are models on this machine.")
+    ] = False,
     quiet: opt.QuietOption = False,
 ) -> None:
     """Train a network on your own images, from scratch or from a pretrained model.
@@ -158,7 +182,6 @@ def train(
         raise UsageError("`--no-se` needs random weights", "Use it with `--arch`.")
     if freeze and arch is not None:
         raise UsageError("`--freeze` keeps trained weights", "Use it with `--from`.")
-    check_device(device)
     if lr is not None and not math.isfinite(lr):
         raise UsageError(f"the learning rate is {lr}", "Give a number such as 0.1.")
     settings = opt.settings(manifest, offline=offline)

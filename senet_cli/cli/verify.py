@@ -9,6 +9,7 @@ import typer
 from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import complain
+from senet_cli.cli.help import GENERAL
 from senet_cli.errors import ExitCode
 from senet_cli.output.base import open_output
 from senet_cli.tasks.verify import verify as run
@@ -17,7 +18,10 @@ from senet_cli.tasks.verify import verify as run
 def verify(
     names: opt.NamesArgument = None,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Hash every file, also those that did not change since.")
+        bool,
+        typer.Option(
+            "--deep", help="Hash every file, also those that did not change since.", rich_help_panel=GENERAL
+        ),
     ] = False,
     manifest: opt.ManifestOption = None,
 ) -> None:

@@ -6,10 +6,7 @@ from senet_cli.cli import options as opt
 from senet_cli.cli.console import mute_native_code
 from senet_cli.output.base import open_output
 
-EPILOG = """Example:
-
-  senet warm seresnet50 seresnet101
-"""
+EXAMPLES = ("senet warm seresnet50 seresnet101",)
 
 
 def warm(

@@ -55,8 +55,9 @@ def test_an_old_name_works_and_is_not_listed(senet: Senet) -> None:
 def test_the_version_is_that_of_the_package(senet: Senet) -> None:
     from importlib.metadata import version
 
-    done = senet("--version")
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"senet {version('senet')}\n", "")
+    for option in ("--version", "-V"):
+        done = senet(option)
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"senet {version('senet')}\n", "")
 
 
 def test_the_console_script_is_the_same_command() -> None:
@@ -73,7 +74,7 @@ def test_a_command_that_is_almost_right_gets_a_suggestion(senet: Senet, typed: s
     done = senet(typed)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert f"Did you mean '{meant}'" in done.stderr
+    assert f"Did you mean `{meant}`" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

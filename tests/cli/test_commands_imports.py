@@ -24,7 +24,7 @@ COMPLETING = {"_SENET_COMPLETE": "complete_bash", "COMP_WORDS": "senet info sere
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_light_command_imports_nothing_heavy(command: str, environment: dict[str, str]) -> None:
-    heavy = {"torch", "torchvision", "numpy", "PIL", "requests", "urllib3", "safetensors", "rich"}
+    heavy = {"torch", "torchvision", "numpy", "PIL", "requests", "urllib3", "safetensors", "rich", "pydantic"}
     assert imported(*command.split(), **environment) & heavy == set()
 
 

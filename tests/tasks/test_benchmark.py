@@ -149,8 +149,8 @@ def test_what_was_measured_before_ctrl_c_is_not_lost() -> None:
 @pytest.mark.parametrize(
     ("options", "code", "reason"),
     [
-        (("--batch", "0"), 2, "neither `auto`"),
-        (("--batch", ""), 2, "neither `auto`"),
+        (("--batch", "0"), 2, "takes `auto` or"),
+        (("--batch", ""), 2, "takes `auto` or"),
         (("--images", "nowhere"), 2, "is not a folder"),
         (("--images", "."), 3, "no images"),
         (("--engine", "openvino", "--device", "cuda"), 2, "does not drive"),

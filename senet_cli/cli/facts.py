@@ -1,0 +1,59 @@
+"""Facts about models as text for people, and as tables and JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from senet_cli.output.rows import csv_lines
+from senet_cli.output.text import columns, encodable_json, printable
+
+ListFormat = Literal["table", "tsv", "csv", "json"]
+
+
+def for_programs(facts: Sequence[dict[str, Any]], head: Sequence[str], style: ListFormat) -> str:
+    """Write facts with a header, or as JSON."""
+    if style == "json":
+        return as_json(facts)
+    rows = [head, *([_cell(fact[key]) for key in head] for fact in facts)]
+    return csv_lines(rows) if style == "csv" else "".join("\t".join(row) + "\n" for row in rows)
+
+
+def plain_table(facts: Sequence[dict[str, Any]]) -> str:
+    """Write facts as a table, with the first one's names as its header."""
+    head = list(facts[0])
+    rows = [[_cell(fact[key]) for key in head] for fact in facts]
+    numeric = [all(isinstance(fact[key], int | float | None) for fact in facts) for key in head]
+    return columns([[key.replace("_", " ") for key in head], *rows], numeric)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return printable(", ".join(value))
+    return printable(str(value))
+
+
+def as_json(facts: object) -> str:
+    """Write facts as JSON."""
+    return encodable_json(json.dumps(facts, indent=1, ensure_ascii=False)) + "\n"
+
+
+def as_text(facts: dict[str, Any], indent: str = "") -> str:
+    """Write facts for people, a line each."""
+    lines = ""
+    for key, value in facts.items():
+        title = f"{indent}{key.replace('_', ' ')}"
+        if isinstance(value, dict):
+            continue  # for programs; people get the words
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            lines += "".join(f"{title}\n{as_text(item, indent + '  ')}" for item in value)
+        elif isinstance(value, list):
+            lines += "".join(f"{title:22}{_cell(item)}\n" for item in value)
+        elif value not in (None, ""):
+            lines += f"{title:22}{_cell(value)}\n"
+    return lines
