@@ -108,6 +108,9 @@ Step = Literal[
     "resume",
     "begin-run",
     "more-epochs",
+    "resume-or-start-over",
+    "same-or-start-over",
+    "start-over",
     "freeze-fewer",
     "smaller-rate",
 ]

@@ -233,6 +233,29 @@ class TrainingImagesFound:
     left_out: bool
 
 
+@dataclass(eq=False, repr=False)
+class RecordsKept:
+    """Records of an earlier run are kept, and the images that they are of are not classified again.
+
+    Args:
+        kept: how many.
+        of: how many there were.
+        changed: the first image that is not what it was then, from which on they are made anew; None if all
+            are what they were.
+    """
+
+    kept: int
+    of: int
+    changed: str | None
+
+
+@dataclass(eq=False, repr=False)
+class RecordsOfAnotherVersion:
+    """Records that are kept were made by another version of senet."""
+
+    version: str
+
+
 # --- benchmarks -----------------------------------------------------------------------------------
 
 
@@ -357,6 +380,8 @@ Event = (
     | ImagesCounted
     | ImagesDone
     | TrainingImagesFound
+    | RecordsKept
+    | RecordsOfAnotherVersion
     | EngineLeftOut
     | ImagesNotMeasured
     | ClassesNotMeasured

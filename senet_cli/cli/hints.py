@@ -87,6 +87,14 @@ WORDS: dict[Step, str] = {
         "Begin one with `senet train DATA --from NAME -o RUN`; a run of an older version needs them again."
     ),
     "more-epochs": "Give `--epochs {epochs}` or more.",
+    "resume-or-start-over": (
+        "`--resume` goes on with them; `--start-over` deletes them and begins anew. Or give another file "
+        "with `-o`."
+    ),
+    "same-or-start-over": (
+        "Go on with what that run was given, or delete its records and begin anew with `--start-over`."
+    ),
+    "start-over": "`--start-over` deletes them and begins anew.",
     "freeze-fewer": "Give `--freeze {stages}` or less.",
     "smaller-rate": "Train again with a smaller `--lr` and another `-o`.",
 }

@@ -13,8 +13,9 @@ import typer
 from senet_cli.catalogue.activation import Activation
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code, warn
+from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code, note, warn
 from senet_cli.cli.help import INPUT, MODEL, OUTPUT
+from senet_cli.cli.recording import ResumeOption, StartOverOption, complete_already, recording
 from senet_cli.cli.results import ResultRun
 from senet_cli.errors import UsageError
 from senet_cli.images.sources import SourceRequest
@@ -22,6 +23,7 @@ from senet_cli.output.base import Format, Writer, check_output, open_output
 from senet_cli.output.choose import make_writer
 from senet_cli.output.claims import belongs_to
 from senet_cli.output.endings import format_of
+from senet_cli.output.recording import is_complete
 from senet_cli.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -96,6 +98,8 @@ def predict(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    resume: ResumeOption = False,
+    start_over: StartOverOption = False,
     spreadsheet_safe: Annotated[
         bool,
         typer.Option(
@@ -163,7 +167,7 @@ def predict(
     sources.check()
     asked = _asked(model, weights, arch, weights_key, activation)
 
-    from senet_cli.tasks.predict import PredictRequest
+    from senet_cli.tasks.predict import PredictRequest, Recorded
     from senet_cli.tasks.predict import predict as run_task
 
     request = PredictRequest(
@@ -178,7 +182,8 @@ def predict(
     settings = opt.settings(manifest, offline=offline)
     inputs: list[str | Path] = [*sources.arguments, from_file or ""]
     inputs += opt.named_files(model or settings.model, weights, settings.manifest)
-    if check_output(output, inputs) is None:
+    target = check_output(output, inputs)
+    if target is None:
         output = None
     on_terminal = output is None and is_terminal(sys.stdout)
     style = format or _format_for(output, on_terminal=on_terminal)
@@ -186,14 +191,28 @@ def predict(
         raise UsageError(f"`--spreadsheet-safe` is for CSV, not for {style}", "Add --format csv.")
     run = ResultRun(sources, quiet=quiet, verbose=verbose, strict=strict)
     run.bar = not (on_terminal and is_terminal(sys.stderr))
+    keeping = recording(
+        target,
+        style,
+        {"format": style, "protection of spreadsheets": "on" if spreadsheet_safe else "off"},
+        resume=resume,
+        start_over=start_over,
+        images=lambda: run.images,
+    )
+    if resume and target and is_complete(target):
+        note(complete_already(target.given), quiet=quiet)
+        return
     writer = _writer(style, on_terminal=on_terminal, inert=spreadsheet_safe)
     if not verbose:
         mute_native_code()
-    with open_output(output, inputs, tell=warn) as out:
+    with open_output(output, inputs, tell=warn, recording=keeping) as out:
         from senet_cli.cli.reporter import ConsoleReporter
 
         with ConsoleReporter(quiet=quiet, details=verbose) as reporter:
-            found = run_task(request, settings, reporter)
+            recorded = Recorded(out.journal, keeping.facts) if out.journal and keeping else None
+            found = run_task(request, settings, reporter, recorded)
+        if out.journal:
+            run.keep(out.journal.tally)
         with closing(found) as records:
             run.write(records, writer, out)
     run.tell()

@@ -14,22 +14,25 @@ _LINE_SECONDS = 10.0
 
 
 @contextlib.contextmanager
-def image_progress(*, shown: bool, count: Callable[[], int] | None) -> Iterator[Callable[[int], None]]:
+def image_progress(
+    *, shown: bool, count: Callable[[], int] | None, kept: int = 0
+) -> Iterator[Callable[[int], None]]:
     """Provide a function to call with the number of images done so far.
 
     Args:
         shown: False for `-q`, and where a table on the terminal is progress enough.
         count: finds out how many there are, in a thread of its own; None if that cannot be known.
+        kept: how many were done before, by a run that is gone on with.
     """
     if not shown:
         yield lambda _: None
     elif is_terminal(sys.stderr):
-        yield from _bar(count)
+        yield from _bar(count, kept)
     else:
-        yield _lines(time.monotonic)
+        yield _lines(time.monotonic, kept)
 
 
-def _bar(count: Callable[[], int] | None) -> Iterator[Callable[[int], None]]:
+def _bar(count: Callable[[], int] | None, kept: int) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -47,27 +50,27 @@ def _bar(count: Callable[[], int] | None) -> Iterator[Callable[[int], None]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=None, rate="")
+        task = progress.add_task("", total=None, rate="", completed=kept)
         begun = time.monotonic()
         if count:
             set_total = lambda: progress.update(task, total=count())  # noqa: E731
             threading.Thread(target=set_total, name="count", daemon=True).start()
 
         def show(done: int) -> None:
-            rate = done / max(1e-6, time.monotonic() - begun)
+            rate = (done - kept) / max(1e-6, time.monotonic() - begun)
             progress.update(task, completed=done, rate=f"{rate:.1f} images/s")
 
         yield show
 
 
-def _lines(clock: Callable[[], float]) -> Callable[[int], None]:
+def _lines(clock: Callable[[], float], kept: int = 0) -> Callable[[int], None]:
     begun = told = clock()
 
     def show(done: int) -> None:
         nonlocal told
         if clock() - told >= _LINE_SECONDS:
             told = clock()
-            note(f"{done:,} images done, {done / (told - begun):.1f} images/s")
+            note(f"{done:,} images done, {(done - kept) / (told - begun):.1f} images/s")
 
     return show
 

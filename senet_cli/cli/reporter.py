@@ -34,6 +34,8 @@ from senet_cli.events import (
     ModelKept,
     ModelReady,
     NothingHeldBack,
+    RecordsKept,
+    RecordsOfAnotherVersion,
     RecordUnusable,
     TrainingImagesFound,
     TrainingPrepared,
@@ -103,6 +105,8 @@ def _warning(event: Event) -> str:
     """Say what is shown even with `-q`; empty for anything else."""
     if isinstance(event, BundledModelUsed):
         return f"note: {_bundled(event)}"
+    if isinstance(event, RecordsOfAnotherVersion):
+        return f"warning: the records that are kept were made by senet {event.version}, another version"
     return f"warning: {event.error.message}" if isinstance(event, DamagedFilePutAside) else ""
 
 
@@ -192,6 +196,14 @@ def _prepared(event: TrainingPrepared) -> str:
     return f"{event.train:,} images of {event.classes} classes, {event.held_back:,} held back{going_on}"
 
 
+def _records(event: RecordsKept) -> str:
+    of = f" of {event.of:,}" if event.of > event.kept else ""
+    records = f"{event.kept:,}{of} record{'s' * (max(event.kept, event.of) != 1)}"
+    if event.changed is None:
+        return f"keeping {records}, and going on after that"
+    return f"keeping {records}: `{event.changed}` is not the image that was there, or not as it was"
+
+
 _WORDS: dict[type, Callable[[Any], str | list[str]]] = {
     WaitingForProcess: lambda event: _WORK[event.work].format(event.name),
     FilesAbsent: lambda event: f"{event.count} models have no file there",
@@ -208,6 +220,7 @@ _WORDS: dict[type, Callable[[Any], str | list[str]]] = {
     RecordUnusable: _not_recorded,
     ImagesToIdentify: lambda event: f"reading {event.count:,} images once, to know them again",
     TrainingImagesFound: _trained_on,
+    RecordsKept: _records,
     EngineLeftOut: lambda event: (
         f"no row for OpenVINO in {event.precision} on {event.device}: not installed, or it cannot do that"
     ),

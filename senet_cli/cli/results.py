@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import replace
 
-from senet_cli.cli.console import note, say
+from senet_cli.cli.console import is_terminal, note, say
 from senet_cli.cli.progress import image_progress
 from senet_cli.errors import ExitCode
 from senet_cli.images.kinds import APPLE_DOUBLE, Skipped
 from senet_cli.images.sources import SourceRequest
 from senet_cli.inference.records import ImageFailure, Record
 from senet_cli.output.base import Output, Writer
+from senet_cli.output.tally import Tally
 
 
 class ResultRun:
@@ -21,13 +24,17 @@ class ResultRun:
     Args:
         request: where the images come from, to count them for the progress bar.
         quiet, verbose, strict: as the options of the same names.
+
+    Attributes:
+        images: how many there are in all; None while that is not known.
     """
 
     def __init__(self, request: SourceRequest, *, quiet: bool, verbose: bool, strict: bool) -> None:
         self._request = request
         self._quiet, self._verbose, self._strict = quiet, verbose, strict
         self.bar = True
-        self._done = self._failed = 0
+        self._done = self._failed = self._kept = 0
+        self.images: int | None = None
         self._begun = time.monotonic()
 
     @property
@@ -35,15 +42,26 @@ class ResultRun:
         """1 as soon as one image failed."""
         return ExitCode.SOME_FAILED if self._failed else ExitCode.OK
 
+    def keep(self, tally: Tally) -> None:
+        """Count records that an earlier run made."""
+        self._kept = self._done = tally.images
+        self._failed = tally.failed
+
     def write(self, records: Iterable[Record], writer: Writer, output: Output) -> None:
         """Write all records; with `strict` those up to the first failure."""
         self._begun = time.monotonic()
         count = self._count if self._request.repeatable else None
-        with image_progress(shown=self.bar and not self._quiet, count=count) as progress:
-            head = writer.begin()  # with the first record: a run that ends before it leaves nothing behind
+        shown = self.bar and not self._quiet
+        if count and output.journal and not (shown and is_terminal(sys.stderr)):
+            threading.Thread(target=count, name="count", daemon=True).start()
+        with image_progress(shown=shown, count=count, kept=self._kept) as progress:
+            # with the first record: a run that ends before it leaves nothing behind
+            head = "" if self._kept else writer.begin()
             try:
+                if self._strict and self._failed:
+                    output.complete, records = False, ()
                 for record in records:
-                    output.write(head + writer.record(record))
+                    output.record(record, head + writer.record(record))
                     head = ""
                     self._done += 1
                     self._failed += isinstance(record, ImageFailure)
@@ -69,10 +87,12 @@ class ResultRun:
             note(line, quiet=self._quiet)
         if self._verbose:
             seconds = time.monotonic() - self._begun
-            note(f"{self._done:,} images in {seconds:.2f} s, {self._done / seconds:.1f} images/s")
+            done = self._done - self._kept
+            note(f"{done:,} images in {seconds:.2f} s, {done / seconds:.1f} images/s")
 
     def _count(self) -> int:
-        return sum(1 for _ in replace(self._request, skipped=Skipped()).stream())
+        self.images = sum(1 for _ in replace(self._request, skipped=Skipped()).stream())
+        return self.images
 
 
 _KINDS = {

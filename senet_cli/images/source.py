@@ -8,7 +8,7 @@ import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from senet_cli.errors import Advice, ImageError, advise
 
@@ -20,6 +20,19 @@ _CHUNK = 2**16
 _MAX_PIPED = 2**30
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _FETCHED = ("http", "https", "ftp")
+
+
+class Stamp(NamedTuple):
+    """What tells whether an image is still the one that it was.
+
+    Args:
+        size: in bytes; None where there is no file.
+        mtime: time of change in nanoseconds; of bytes that came through a pipe their digest; None where there
+            is neither.
+    """
+
+    size: int | None
+    mtime: int | str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +78,18 @@ class Source:
     def unmatched(self) -> bool:
         """True for a pattern that no file matches."""
         return self.problem is not None and self.problem.kind == "missing"
+
+    def stamp(self) -> Stamp:
+        """Look at the image's file, without opening it."""
+        if self.data is not None:
+            import hashlib
+
+            return Stamp(len(self.data), hashlib.sha256(self.data).hexdigest())
+        try:
+            status = os.stat(self.name)
+        except (OSError, ValueError):
+            return Stamp(None, None)
+        return Stamp(status.st_size, status.st_mtime_ns)
 
     def open(self) -> BinaryIO:
         """Open the bytes as a seekable file.

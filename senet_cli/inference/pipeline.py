@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from senet_cli.errors import ImageError
 from senet_cli.images.decode import decode
 from senet_cli.images.sources import Source
+from senet_cli.inference.filling import Filling
 from senet_cli.inference.predictor import Predictor
 from senet_cli.inference.records import ImageFailure, ImageResult, Record
 
@@ -45,12 +46,14 @@ class RunOptions:
         min_score: predictions under this probability are left out.
         batch_size: images in a batch.
         jobs: decoding threads.
+        full_batches: True if every batch but the last is full; see `Pace`.
     """
 
     top_k: int = 5
     min_score: float = 0.0
     batch_size: int = 8
     jobs: int = 2
+    full_batches: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,12 @@ def classify(
 
     Memory holds a few batches and what the decoding threads work on, however many sources there are.
     """
-    pace = Pace(batch_size=options.batch_size, streams=predictor.engine.streams, jobs=options.jobs)
+    pace = Pace(
+        batch_size=options.batch_size,
+        streams=predictor.engine.streams,
+        jobs=options.jobs,
+        patience=None if options.full_batches else _PATIENCE,
+    )
     probabilities = predictor.activation != "none"
     rows = outputs(sources, lambda source: pixels_of(source, predictor), predictor.engine.logits, pace)
     with contextlib.closing(rows):
@@ -213,24 +221,23 @@ def _batches(
     When no image comes for a moment, and at the end, an empty batch says so.
     """
     batch: list[Decoded[Item]] = []
-    images = 0
+    filling = Filling(size)
     while True:
         try:
             item = waiting.get(timeout=patience)
         except queue.Empty:
             if batch:
                 yield batch
-                batch, images = [], 0
+                batch, filling = [], Filling(size)
             yield []
             continue
         if isinstance(item, Future):
             batch.append(item.result())
-            images += not isinstance(batch[-1].pixels, ImageError)
-            if images < size and len(batch) < 4 * size:
+            if not filling.add(readable=not isinstance(batch[-1].pixels, ImageError)):
                 continue
         if batch:
             yield batch
-            batch, images = [], 0
+            batch = []
         if isinstance(item, Future):
             continue
         yield []

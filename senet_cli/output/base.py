@@ -9,13 +9,17 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol, TextIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TextIO
 
 from senet_cli.inference.records import Record
 from senet_cli.output.endings import FORMATS, Compression, Format, compression_of
 from senet_cli.output.files import Sink, Tell, ignore, open_sink
 from senet_cli.output.stream import output_errors
 from senet_cli.output.targets import Target, check_target
+
+if TYPE_CHECKING:
+    from senet_cli.output.journal import Journal
+    from senet_cli.output.recording import Recording
 
 __all__ = [
     "COLUMNS",
@@ -59,6 +63,7 @@ class Output:
         begin: called before the first text.
         pause: seconds between two flushes at least; 0: after each write. Each makes compressed text longer.
         clock: tells seconds.
+        journal: of the records, where another run shall be able to go on.
 
     Attributes:
         complete: set to False by a run that stops early; a file then keeps its partial name.
@@ -73,11 +78,18 @@ class Output:
         begin: Callable[[], None] | None = None,
         pause: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
+        journal: Journal | None = None,
     ) -> None:
-        self.stream = stream
+        self.stream, self.journal = stream, journal
         self._name, self._begin = name, begin
         self._pause, self._clock, self._flushed = pause, clock, clock()
         self.complete = self.empty = True
+
+    def record(self, record: Record, text: str) -> None:
+        """Write a record that a writer made this text of; see `write`."""
+        self.write(text)
+        if self.journal is not None:
+            self.journal.add(record, text)
 
     def write(self, text: str) -> None:
         """Write and flush.
@@ -121,7 +133,11 @@ def check_output(path: Path | None, inputs: Iterable[str | Path] = ()) -> Target
 
 @contextlib.contextmanager
 def open_output(
-    path: Path | None, inputs: Iterable[str | Path] = (), *, tell: Tell = ignore
+    path: Path | None,
+    inputs: Iterable[str | Path] = (),
+    *,
+    tell: Tell = ignore,
+    recording: Recording | None = None,
 ) -> Iterator[Output]:
     """Open standard output, or a file that gets its name only when it is complete (see `output.files`).
 
@@ -132,6 +148,8 @@ def open_output(
         path: None or `-` for standard output.
         inputs: files that this run reads, which are never written.
         tell: gets what people should know, such as where lies what was written when a run is interrupted.
+        recording: how records are kept for another run; a journal is there only where they go to a file that
+            appears when it is complete. None: they are not kept.
 
     Raises:
         UsageError, DiskError: see `check_output`; or writing failed.
@@ -140,30 +158,39 @@ def open_output(
     if target is None:
         yield Output(_utf8(sys.stdout), "standard output")
         return
-    sink = open_sink(target, tell)
+    sink = open_sink(target, tell, earlier=recording.earlier if recording else None)
     compression = compression_of(target.given)
     stream = _text_over(sink.descriptor, compression)
-    output = Output(stream, sink.name, begin=sink.begin, pause=_PAUSE if compression else 0.0)
+    pause = _PAUSE if compression else 0.0
+    output = Output(stream, sink.name, begin=sink.begin, pause=pause, journal=sink.journal)
     try:
         yield output
         with output_errors(sink.name):
             if output.empty and output.complete:
                 sink.begin()
             stream.close()
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError, ValueError):
             stream.close()
-        _abandon(sink, output, tell)
+        _abandon(sink, output, tell, recording, error)
         raise
     if output.complete:
         sink.finish()
     else:
-        _abandon(sink, output, tell)
+        _abandon(sink, output, tell, recording)
 
 
-def _abandon(sink: Sink, output: Output, tell: Tell) -> None:
-    if kept := sink.abandon(empty=output.empty):
+def _abandon(
+    sink: Sink, output: Output, tell: Tell, recording: Recording | None, error: BaseException | None = None
+) -> None:
+    journal = sink.journal
+    kept = sink.abandon(empty=output.empty if journal is None else journal.holds_nothing)
+    if not kept:
+        return
+    if journal is None or recording is None:
         tell(f"what was written so far is in `{kept}`")
+    elif journal.begun:
+        recording.stopped(kept, journal.tally.images, error)
 
 
 def _text_over(descriptor: int, compression: Compression | None) -> TextIO:

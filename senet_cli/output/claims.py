@@ -21,15 +21,28 @@ from senet_cli.errors import DiskError, advise
 from senet_cli.output.targets import Target
 
 _MAX_NAME = 255
-_PROBED = 9
+NUMBERS = range(1, 10)
 """Numbers that are always looked at, whether those before them are there or not."""
-_MEANWHILE = re.compile(r".*\.partial(?:-(\d{1,9}))?", re.DOTALL)
+_JOURNAL = ".journal"
+_MEANWHILE = re.compile(r".*\.partial(?:-(\d{1,9}))?(\.journal)?", re.DOTALL)
 _NAMELESS = re.compile(r"\.new-[0-9a-f]{12}")
+_LEFT = (
+    os.O_RDWR
+    | os.O_APPEND
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
-def claim(target: Target) -> tuple[int, Path]:
+def claim(target: Target, *, is_free: Callable[[int], bool] = lambda _number: True) -> tuple[int, Path]:
     """Make a file beside the target that is locked and, if it replaces one, has that one's mode and owner.
+
+    Args:
+        target: what it will become.
+        is_free: False for a number that shall not be taken, though no partial file has it.
 
     Returns:
         Its descriptor, open for reading and writing, and its path.
@@ -38,11 +51,12 @@ def claim(target: Target) -> tuple[int, Path]:
         OSError: none can be made there.
         DiskError: another run writes the target.
     """
-    if any(_is_used(partial_name(target.path, number)) for number in range(1, _PROBED + 1)):
-        raise in_use(target)
+    check_unused(target)
     for number in itertools.count(1):
         path = partial_name(target.path, number)
         if not os.path.lexists(path):
+            if not is_free(number):
+                continue
             with contextlib.suppress(FileExistsError):  # another process was faster
                 return _make(path, target), path
         if _is_used(path):
@@ -50,9 +64,45 @@ def claim(target: Target) -> tuple[int, Path]:
     raise in_use(target)
 
 
-def partial_name(path: Path, number: int = 1) -> Path:
+def check_unused(target: Target) -> None:
+    """Make sure that no other run writes the target.
+
+    Raises:
+        DiskError: one does.
+    """
+    if any(_is_used(partial_name(target.path, number)) for number in NUMBERS):
+        raise in_use(target)
+
+
+def take_over(path: Path) -> int | None:
+    """Lock a partial file that an earlier run left behind, and open it, for appending.
+
+    Returns:
+        Its descriptor; None if it is not a plain file of ours alone, or another process was faster.
+    """
+    try:
+        descriptor = os.open(path, _LEFT)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(descriptor)
+        alone = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+        if alone and lock(descriptor) and os.path.samestat(path.lstat(), status):
+            return descriptor
+    except OSError:
+        pass
+    os.close(descriptor)
+    return None
+
+
+def journal_name(path: Path, number: int = 1) -> Path:
+    """Name the journal of a partial file: `FILE.partial.journal`, and so on."""
+    return partial_name(path, number, _JOURNAL)
+
+
+def partial_name(path: Path, number: int = 1, more: str = "") -> Path:
     """Name `FILE.partial`, then `FILE.partial-2` and so on; of a long name as much as the system takes."""
-    ending = ".partial" if number == 1 else f".partial-{number}"
+    ending = (".partial" if number == 1 else f".partial-{number}") + more
     name = path.name
     while len(os.fsencode(name)) + len(ending) > _MAX_NAME:
         name = name[:-1]
@@ -72,7 +122,7 @@ def belongs_to(path: Path | None) -> Callable[[str], bool]:
         folder, own = os.path.split(name)
         ours = own == real.name or _NAMELESS.fullmatch(own) is not None
         if numbered := _MEANWHILE.fullmatch(own):
-            ours = ours or own == partial_name(real, int(numbered[1] or 1)).name
+            ours = ours or own == partial_name(real, int(numbered[1] or 1), numbered[2] or "").name
         return ours and os.path.realpath(folder) == str(real.parent)
 
     return belongs

@@ -12,18 +12,22 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 class Written(NamedTuple):
-    """How a format is written: a module of `senet_cli.output`, its `Writer`, the endings of such files."""
+    """How a format is written: a module of `senet_cli.output`, its `Writer`, the endings of such files.
+
+    A format is resumable if all that comes after a record is more records.
+    """
 
     module: str
     writer: str
     endings: tuple[str, ...]
+    resumable: bool = False
 
 
 WRITTEN: dict[Format, Written] = {
-    "tsv": Written("rows", "TsvWriter", ("", ".tsv", ".txt")),
-    "csv": Written("rows", "CsvWriter", (".csv",)),
+    "tsv": Written("rows", "TsvWriter", ("", ".tsv", ".txt"), resumable=True),
+    "csv": Written("rows", "CsvWriter", (".csv",), resumable=True),
     "json": Written("json", "JsonWriter", (".json",)),
-    "jsonl": Written("json", "JsonlWriter", (".jsonl", ".ndjson")),
+    "jsonl": Written("json", "JsonlWriter", (".jsonl", ".ndjson"), resumable=True),
     "table": Written("table", "TableWriter", (".table",)),
 }
 """A new format is a row here, its name in `Format`, and a module with its writer."""

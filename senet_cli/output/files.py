@@ -18,12 +18,16 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from senet_cli.errors import DiskError, Terminated
 from senet_cli.output.claims import claim, in_use, lock, partial_name
 from senet_cli.output.targets import ANOTHER, Target, check_target
 from senet_cli.store.files import sync_folder
+
+if TYPE_CHECKING:
+    from senet_cli.output.journal import Journal
+    from senet_cli.output.recording import Earlier
 
 Tell = Callable[[str], None]
 
@@ -49,10 +53,12 @@ class Sink(Protocol):
     Attributes:
         name: for messages.
         descriptor: what to write to.
+        journal: of the records that are written; None where none is kept.
     """
 
     name: str
     descriptor: int
+    journal: Journal | None
 
     def begin(self) -> None:
         """Get ready for the first byte.
@@ -82,16 +88,22 @@ class Sink(Protocol):
         ...
 
 
-def open_sink(target: Target, tell: Tell = ignore) -> Sink:
+def open_sink(target: Target, tell: Tell = ignore, *, earlier: Earlier | None = None) -> Sink:
     """Open what a target is.
 
+    Args:
+        target: where output goes.
+        tell: gets what people should know.
+        earlier: for a file with a journal: what becomes of the records of an earlier run; None: no journal.
+
     Raises:
-        DiskError: it cannot be opened, or another run writes it.
+        DiskError: it cannot be opened, or another run writes it; or see `claim_recorded`.
+        UsageError: see `claim_recorded`.
     """
     if not target.is_file:
         return _AsItIs(target)
     try:
-        return _Partial(target, tell)
+        return _Partial(target, tell, earlier)
     except OSError as error:
         if target.status is None or error.errno not in _NOT_BESIDE:
             raise DiskError.from_os_error(error, f"writing `{target.given}`", ANOTHER) from error
@@ -135,6 +147,8 @@ def write_file(path: Path, data: bytes, inputs: Iterable[str | Path] = (), *, pi
 class _AsItIs:
     """A descriptor of this process, shared with whoever gave it, or a pipe or device."""
 
+    journal: Journal | None = None
+
     def __init__(self, target: Target) -> None:
         self.name = f"`{target.given}`"
         try:
@@ -177,6 +191,8 @@ def _copy_of(descriptor: int) -> int:
 
 class _InPlace:
     """An existing file that cannot be replaced. It stays as it is up to the first byte."""
+
+    journal: Journal | None = None
 
     def __init__(self, target: Target) -> None:
         self.name = f"`{target.given}`"
@@ -222,9 +238,15 @@ class _Partial:
         DiskError: another run writes it.
     """
 
-    def __init__(self, target: Target, tell: Tell) -> None:
+    def __init__(self, target: Target, tell: Tell, earlier: Earlier | None) -> None:
         self._target, self._tell = target, tell
-        self.descriptor, self._path = claim(target)
+        self.journal: Journal | None = None
+        if earlier is None:
+            self.descriptor, self._path = claim(target)
+        else:
+            from senet_cli.output.recording import claim_recorded
+
+            self.descriptor, self._path, self.journal = claim_recorded(target, earlier)
         self._shown = target.given.with_name(self._path.name)
         self.name = f"`{self._shown}`"
         usual = partial_name(target.path).name
@@ -248,20 +270,24 @@ class _Partial:
             raise
         finally:
             os.close(self.descriptor)
+            if self.journal is not None:  # last: whenever this is killed, what is there can be gone on with
+                self.journal.close(remove=not self._is_there())
 
     def abandon(self, *, empty: bool) -> str:
         """See `Sink`."""
+        gone = False
         try:
-            if not self._is_ours():
-                return ""
-            if empty and os.name == "posix":  # elsewhere open files cannot be deleted
+            gone = not self._is_ours()
+            if not gone and empty and os.name == "posix":  # elsewhere open files cannot be deleted
                 self._path.unlink()
-                return ""
+                gone = True
         except OSError:
             pass
         finally:
             os.close(self.descriptor)
-        return str(self._shown)
+            if self.journal is not None:
+                self.journal.close(remove=gone)
+        return "" if gone else str(self._shown)
 
     def _move(self) -> None:
         if os.name != "posix":  # open files cannot be moved there
@@ -298,6 +324,9 @@ class _Partial:
             raise DiskError.from_os_error(error, f"writing `{self._target.given}`", where) from reason
         if self._is_ours():
             self._path.unlink()
+
+    def _is_there(self) -> bool:
+        return os.path.lexists(self._path)
 
     def _is_ours(self) -> bool:
         """Return True if the name still stands for the file that was written."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from senet_cli.catalogue.input_size import USUAL_SIZE, InputSize
 from senet_cli.catalogue.resolve import ModelRef
@@ -16,6 +17,10 @@ from senet_cli.inference.resolve import OwnWeights, Resolver
 from senet_cli.inference.runtime import ComputeOptions
 from senet_cli.settings import Settings
 from senet_cli.tasks.loading import load_predictor
+
+if TYPE_CHECKING:
+    from senet_cli.inference.predictor import Predictor
+    from senet_cli.output.journal import Journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,24 +45,74 @@ class PredictRequest:
     top_k: int = 5
     min_score: float = 0.0
 
+    def facts(self) -> dict[str, str]:
+        """State what decides the records besides the model, by what people call it."""
+        own = self.model.weights_key if isinstance(self.model, OwnWeights) else None
+        return {
+            "set of weights": own or "the usual one",
+            "number of predictions": str(self.top_k),
+            "lowest score": f"{self.min_score:g}",
+        }
 
-def predict(request: PredictRequest, settings: Settings, reporter: Reporter) -> Generator[Record, None, None]:
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Where the records of a run are kept.
+
+    Args:
+        journal: of the file that they are written to.
+        facts: what decides how they are written, by what people call it.
+    """
+
+    journal: Journal
+    facts: Mapping[str, str]
+
+
+def predict(
+    request: PredictRequest, settings: Settings, reporter: Reporter, recorded: Recorded | None = None
+) -> Generator[Record, None, None]:
     """Load the model, then give one record for each image, in order, as soon as it is known.
+
+    Args:
+        request: what to classify, and how.
+        settings: where things lie and what is allowed.
+        reporter: hears how the model is prepared.
+        recorded: where records are kept, those of an earlier run too: their images get none here.
 
     Raises:
         NothingToClassifyError: the sources hold no image.
+        UsageError: the earlier run had another model, other options or other images.
         SenetError: the model cannot be had or loaded.
     """
     sources = _at_least_one(request.sources)
     runtime = request.compute.resolve(latency=request.sources.single)
     resolver = Resolver.load(settings, reporter)
     model = resolver.choose(request.model, runtime=runtime, size=request.size, fallback=request.fallback)
-    predictor, batch_size = load_predictor(model, runtime, request.compute, settings, reporter)
+    loaded: tuple[Predictor, int] | None = None
+    # PyTorch's last digits depend on which images share a batch
+    together = recorded is not None and runtime.engine == "torch" and request.sources.repeatable
+    if recorded is not None:
+        from senet_cli.tasks.resume import begin, facts_of, go_on
+
+        facts = facts_of(model, runtime) | request.facts() | dict(recorded.facts)
+        begin(recorded.journal, facts, request.sources)
+        if together:
+            loaded = load_predictor(model, runtime, request.compute, settings, reporter)
+        batch = loaded[1] if loaded else None
+        sources = go_on(recorded.journal, request.sources, sources, reporter, batch)
+        if (first := next(sources, None)) is None:
+            return _nothing()
+        sources = itertools.chain([first], sources)
+    predictor, batch_size = loaded or load_predictor(model, runtime, request.compute, settings, reporter)
 
     from senet_cli.inference.pipeline import RunOptions, classify  # after Pillow, which it imports
 
-    options = RunOptions(request.top_k, request.min_score, batch_size, request.compute.jobs)
+    options = RunOptions(request.top_k, request.min_score, batch_size, request.compute.jobs, together)
     return classify(sources, predictor, options)
+
+
+def _nothing() -> Generator[Record, None, None]:
+    yield from ()
 
 
 def _at_least_one(request: SourceRequest) -> Iterator[Source]:

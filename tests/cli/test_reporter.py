@@ -25,6 +25,7 @@ SAMPLES: dict[str, Any] = {
     "Sequence[str]": ("one", "two"),
     "tuple[int | None, ...]": (1, None),
     "int | None": 1234,
+    "str | None": "some words",
     "Literal['fetching', 'converting', 'changing']": "changing",
 }
 SILENT = {
@@ -34,7 +35,7 @@ SILENT = {
     events.EpochAdvanced,
 }
 """Only progress, which is drawn on a terminal."""
-WARNINGS = {events.BundledModelUsed, events.DamagedFilePutAside}
+WARNINGS = {events.BundledModelUsed, events.DamagedFilePutAside, events.RecordsOfAnotherVersion}
 ALL = get_args(Event)
 
 

@@ -1,0 +1,310 @@
+"""What a partial file holds, record by record, so that a run that was stopped can go on.
+
+Beside FILE.partial lies FILE.partial.journal. Its first line says what made the records, then comes a line
+for each: ordinal, name, size and time of change of the image, where its bytes in the partial file end, their
+CRC-32, the kind of its failure, its first label. The bytes of a record are written before its line, and the
+line proves them; so a record counts when both are there, and what was cut off either file, at any byte, costs
+the records from there on. Nothing is synced for each record: a power cut costs what the system had not
+written yet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import zlib
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from senet_cli.errors import DiskError, UsageError, advise
+from senet_cli.images.source import Source, Stamp
+from senet_cli.inference.records import ImageFailure, Record
+from senet_cli.output.stream import output_errors
+from senet_cli.output.tally import Tally
+
+FORM = 1
+"""Version of the journal; one of another is not read."""
+_OURS = b'{"senet-journal": '
+"""What every journal begins with."""
+_LONGEST = 2**20
+"""Bytes of a line; paths are much shorter."""
+_CHUNK = 2**20
+_OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What made the records.
+
+    Args:
+        version: of senet.
+        facts: model and options that decide the records, by what people call them.
+        sources: what was asked to be classified, as it was typed.
+    """
+
+    version: str
+    facts: dict[str, str]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record that is complete in both files.
+
+    Args:
+        name: of its image.
+        stamp: of its image, taken before it was read.
+        end: offset of the byte after its last one in the partial file.
+        line_end: the same in the journal.
+        kind: of its failure; None if there was none.
+        label: of its first prediction; None if there is none.
+    """
+
+    name: str
+    stamp: Stamp
+    end: int
+    line_end: int
+    kind: str | None
+    label: str | None
+
+
+class Journal:
+    """The journal of one partial file, which this process has locked.
+
+    `begin`, then `entries` and `keep` for what holds, then `cut`, then `watched` and `add` for what is new.
+
+    Args:
+        path: of the journal.
+        partial: the file of records.
+        descriptor: of that file, open for writing.
+        shown: name of that file for people.
+        header: of the journal that is there; None: a new one is begun, over whatever is there.
+
+    Attributes:
+        begun: True once it is known whether the records that are there can be kept.
+        tally: of all records that count so far.
+    """
+
+    def __init__(self, path: Path, partial: Path, descriptor: int, shown: str, header: Header | None) -> None:
+        self.path, self.shown, self.header = path, shown, header
+        self._partial, self._records = partial, descriptor
+        if header is None:
+            path.unlink(
+                missing_ok=True
+            )  # another file, so that nobody who is done with the old one removes it
+        self._descriptor = os.open(path, _OPEN if header else _OPEN | os.O_CREAT | os.O_EXCL, 0o666)
+        self._coming: deque[tuple[str, Stamp]] = deque()
+        self._end = self._line_end = 0
+        self.begun = False
+        self.tally = Tally()
+
+    @property
+    def holds_nothing(self) -> bool:
+        """True if neither an earlier run nor this one has records in the files."""
+        return not self.tally.images and (self.begun or self.header is None)
+
+    def begin(self, facts: Mapping[str, str], sources: Sequence[str], version: str) -> None:
+        """State what makes the records from here on.
+
+        Raises:
+            UsageError: the records that are there were made otherwise; the message says what differs.
+            DiskError: it cannot be written.
+        """
+        if self.header is not None:
+            _check_same(self.header.facts, facts, self.shown)
+            return
+        line = json.dumps(
+            {"senet-journal": FORM, "senet": version, "facts": dict(facts), "sources": list(sources)}
+        )
+        with output_errors(self._name):
+            os.ftruncate(self._descriptor, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            self._line_end = _write(self._descriptor, line.encode() + b"\n")
+        self.begun = True
+
+    def entries(self) -> Generator[Entry, None, None]:
+        """Read the records that are complete in both files, in order, up to the first that is not.
+
+        Raises:
+            DiskError: a file cannot be read.
+        """
+        try:
+            with self.path.open("rb") as lines, self._partial.open("rb") as records:
+                self._line_end = line_end = len(lines.readline(_LONGEST))
+                end = 0
+                for ordinal in itertools.count():
+                    line = lines.readline(_LONGEST)
+                    line_end += len(line)
+                    entry = _entry(line, ordinal, end, line_end, records)
+                    if entry is None:
+                        return
+                    end = entry.end
+                    yield entry
+        except OSError as error:
+            raise DiskError.from_os_error(error, f"reading {self.shown}") from error
+
+    def keep(self, entry: Entry) -> None:
+        """Count a record of `entries` as one of this run's."""
+        self._end, self._line_end = entry.end, entry.line_end
+        self.tally.add(entry.kind, entry.label)
+
+    def cut(self) -> int:
+        """Cut off what follows the last record that was kept, in both files; then records can be added.
+
+        Returns:
+            How many records the journal told of, those that are kept among them.
+
+        Raises:
+            DiskError: that failed.
+        """
+        with output_errors(self._name):
+            told = self.tally.images + _lines_from(self.path, self._line_end)
+            os.ftruncate(self._records, self._end)
+            os.lseek(self._records, self._end, os.SEEK_SET)
+            os.ftruncate(self._descriptor, self._line_end)
+            os.lseek(self._descriptor, self._line_end, os.SEEK_SET)
+        self.begun = True
+        return told
+
+    def watched(self, sources: Iterable[Source]) -> Iterator[Source]:
+        """Give the sources whose records come next, and take the stamp of each before it is read."""
+        for source in sources:
+            self._coming.append((source.name, source.stamp()))
+            yield source
+
+    def add(self, record: Record, text: str) -> None:
+        """Write the line of a record whose text is in the partial file by now.
+
+        Raises:
+            DiskError: the disk is full, or another failure.
+        """
+        data = text.encode("utf-8", "surrogateescape")
+        name, stamp = self._coming.popleft()
+        kind, label = outcome(record)
+        fields = [self.tally.images, name, *stamp, self._end + len(data), zlib.crc32(data), kind, label]
+        with output_errors(self._name):
+            _write(self._descriptor, json.dumps(fields).encode() + b"\n")
+        self._end += len(data)
+        self.tally.add(kind, label)
+
+    def close(self, *, remove: bool) -> None:
+        """Close it; remove it where there is nothing left that it tells of."""
+        with contextlib.suppress(OSError):
+            if remove and os.path.samestat(self.path.lstat(), os.fstat(self._descriptor)):
+                self.path.unlink()
+        os.close(self._descriptor)
+
+    @property
+    def _name(self) -> str:
+        return f"`{self.path}`"
+
+
+def outcome(record: Record) -> tuple[str | None, str | None]:
+    """Give the kind of a record's failure and the label of its first prediction; None where it has none."""
+    if isinstance(record, ImageFailure):
+        return record.kind, None
+    return None, record.predictions[0].label if record.predictions else None
+
+
+def read_header(path: Path) -> Header | None:
+    """Read what made the records; None where there is no journal of ours, or its first line is torn.
+
+    Raises:
+        UsageError: it was written by a version of senet that keeps other journals.
+    """
+    line = _first_line(path)
+    if not line.startswith(_OURS) or not line.endswith(b"\n"):
+        return None
+    try:
+        head = json.loads(line)
+        form = head["senet-journal"]
+        facts = {str(name): str(value) for name, value in head["facts"].items()}
+        header = Header(str(head["senet"]), facts, tuple(map(str, head["sources"])))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    if form != FORM:
+        raise UsageError(
+            f"`{path}` was written by senet {header.version}, whose journals this version does not read",
+            advise("start-over"),
+        )
+    return header
+
+
+def may_be_written(path: Path) -> bool:
+    """Return True if nothing is there, or a journal of ours, whole or torn."""
+    line = _first_line(path)
+    return not os.path.lexists(path) or (_is_file(path) and line[: len(_OURS)] == _OURS[: len(line)])
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _first_line(path: Path) -> bytes:
+    """Read the first line of a plain file; empty where there is none."""
+    if not _is_file(path):  # reading a planted pipe would never end
+        return b""
+    try:
+        with path.open("rb") as file:
+            return file.readline(_LONGEST)
+    except OSError:
+        return b""
+
+
+def _lines_from(path: Path, start: int) -> int:
+    """Count the whole lines from an offset on."""
+    with path.open("rb") as file:
+        file.seek(start)
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(_CHUNK), b""))
+
+
+def _write(descriptor: int, data: bytes) -> int:
+    """Write all of it, in one call unless the system takes less; return how much that is."""
+    written = 0
+    while written < len(data):
+        written += os.write(descriptor, data[written:])
+    return written
+
+
+def _check_same(before: Mapping[str, str], now: Mapping[str, str], shown: str) -> None:
+    for name in dict.fromkeys((*before, *now)):
+        old, new = before.get(name, "none"), now.get(name, "none")
+        if old != new:
+            raise UsageError(
+                f"the records in {shown} were made with another {name}: {old}, and now it is {new}",
+                advise("same-or-start-over"),
+            )
+
+
+def _entry(line: bytes, ordinal: int, start: int, line_end: int, records: BinaryIO) -> Entry | None:
+    """Read a line and the bytes that it tells of; None if one of the two is not whole, or not what it was."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        number, name, size, mtime, end, check, kind, label = json.loads(line)
+    except (ValueError, TypeError):
+        return None
+    typed = isinstance(name, str) and isinstance(end, int) and _or_none(kind, str) and _or_none(label, str)
+    if number != ordinal or not typed or not start <= end or _crc(records, end - start) != check:
+        return None
+    return Entry(name, Stamp(size, mtime), end, line_end, kind, label)
+
+
+def _or_none(value: Any, kind: type) -> bool:
+    return value is None or isinstance(value, kind)
+
+
+def _crc(file: BinaryIO, size: int) -> int | None:
+    """CRC-32 of the next bytes; None if there are not as many."""
+    check = 0
+    while size:
+        chunk = file.read(min(size, _CHUNK))
+        if not chunk:
+            return None
+        check, size = zlib.crc32(chunk, check), size - len(chunk)
+    return check

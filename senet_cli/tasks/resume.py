@@ -1,0 +1,124 @@
+"""Go on with the records of an earlier run: those that still hold are kept, the rest is to do."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+
+import senet_cli
+from senet_cli.catalogue.traits import preprocess_in_words
+from senet_cli.errors import UsageError, advise
+from senet_cli.events import RecordsKept, RecordsOfAnotherVersion, Reporter
+from senet_cli.images.sources import Source, SourceRequest
+from senet_cli.inference.filling import Filling
+from senet_cli.inference.models import RunnableModel
+from senet_cli.inference.runtime import Runtime
+from senet_cli.output.journal import Entry, Journal
+
+_DECODED = (None, "logits")
+"""Kinds of failure of images that the network was shown: none, or one that it answered nonsense to."""
+
+
+def begin(journal: Journal, facts: Mapping[str, str], request: SourceRequest) -> None:
+    """State what makes the records, or make sure that those that are there were made so.
+
+    Args:
+        journal: of the earlier run's records, or a new one.
+        facts: what decides the records, by what people call it.
+        request: what was asked for.
+
+    Raises:
+        UsageError: the earlier run had another model or other options.
+        DiskError: the journal cannot be written.
+    """
+    journal.begin(facts, _as_typed(request), senet_cli.__version__)
+
+
+def go_on(
+    journal: Journal,
+    request: SourceRequest,
+    sources: Iterator[Source],
+    reporter: Reporter,
+    batch: int | None = None,
+) -> Iterator[Source]:
+    """Keep the records, from the first on, as long as images are what they were; give the sources after them.
+
+    Images are only looked at (size, time of change), not opened. Memory does not grow with their number.
+
+    Args:
+        journal: that has begun.
+        request: what was asked for.
+        sources: its stream, from the beginning.
+        reporter: hears what is kept.
+        batch: images in a batch, where the last digits of scores depend on which images share one: records
+            are kept by whole batches then. None: they do not.
+
+    Raises:
+        UsageError: the earlier run was about other images altogether.
+        DiskError: the files cannot be read or written.
+    """
+    header = journal.header
+    if header is None:
+        return journal.watched(sources)
+    changed: str | None = None
+    filling = Filling(batch) if batch else None
+    waiting: list[tuple[Entry, Source]] = []
+    with contextlib.closing(journal.entries()) as entries:
+        for entry in entries:
+            source = next(sources, None)
+            if source is None or (entry.name, entry.stamp) != (source.name, source.stamp()):
+                changed = entry.name if source is None else source.name
+                if not journal.tally.images and not waiting and _as_typed(request) != header.sources:
+                    raise _other_images(journal, entry, changed)
+                break
+            waiting.append((entry, source))
+            if filling is None or filling.add(readable=entry.kind in _DECODED):
+                _keep(journal, waiting)
+        else:
+            source = next(sources, None)
+            if source is None:
+                _keep(journal, waiting)
+    following = [each for _, each in waiting] + ([] if source is None else [source])
+    sources = itertools.chain(following, sources)
+    of = journal.cut()
+    if header.version != senet_cli.__version__ and journal.tally.images:
+        reporter.report(RecordsOfAnotherVersion(header.version))
+    reporter.report(RecordsKept(journal.tally.images, of, changed))
+    return journal.watched(sources)
+
+
+def _keep(journal: Journal, waiting: list[tuple[Entry, Source]]) -> None:
+    for entry, _ in waiting:
+        journal.keep(entry)
+    waiting.clear()
+
+
+def facts_of(model: RunnableModel, runtime: Runtime) -> dict[str, str]:
+    """State what a model and what it runs on have to do with its scores."""
+    labels = hashlib.sha256("\n".join(model.labels.labels).encode()).hexdigest()
+    return {
+        "model": model.name,
+        "file of weights (SHA-256)": model.start.sha256,
+        "architecture": model.architecture.key,
+        "preprocessing": preprocess_in_words(model.preprocess),
+        "set of labels (SHA-256)": labels,
+        "activation": model.activation,
+        "engine": runtime.engine,
+        "device": runtime.device,
+        "precision": runtime.precision,
+    }
+
+
+def _as_typed(request: SourceRequest) -> tuple[str, ...]:
+    listed: Sequence[str] = () if request.list_file is None else (f"list {request.list_file}",)
+    return (*request.arguments, *listed, *(() if request.recursive else ("not recursive",)))
+
+
+def _other_images(journal: Journal, entry: Entry, changed: str) -> UsageError:
+    return UsageError(
+        f"none of the records in {journal.shown} is of an image that is named here: they begin with "
+        f"`{entry.name}`, and these images with `{changed}`",
+        advise("same-or-start-over"),
+    )
