@@ -200,9 +200,18 @@ class CheckpointError(ModelError):
 
 
 class NetworkError(SenetError):
-    """No mirror delivered the file, or the network may not be used."""
+    """No mirror delivered the file, or the network may not be used.
+
+    Args:
+        message, steps: see `SenetError`.
+        brief: why, in a few words, such as "no network".
+    """
 
     exit_code = ExitCode.NETWORK
+
+    def __init__(self, message: str, *steps: str | Advice, brief: str = "the download failed") -> None:
+        super().__init__(message, *steps)
+        self.brief = brief
 
 
 class DigestError(SenetError):

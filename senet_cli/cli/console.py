@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from senet_cli.errors import SenetError
-from senet_cli.output.text import printable
+from senet_cli.output.text import printable, wrapped
 
+_USUAL_WIDTH = 80
 _STYLES = {"red": "31", "yellow": "33", "green": "32", "dim": "2"}
 
 
@@ -28,11 +29,26 @@ def colour_allowed(stream: TextIO, environment: Mapping[str, str] = os.environ) 
     return is_terminal(stream) and environment.get("TERM") != "dumb"
 
 
+def terminal_width(stream: TextIO | None, environment: Mapping[str, str] = os.environ) -> int | None:
+    """Measure a stream's terminal, in cells; COLUMNS comes first. None: it does not go to one."""
+    if stream is None or not is_terminal(stream):
+        return None
+    asked = environment.get("COLUMNS", "")
+    if asked.isdecimal() and int(asked):
+        return int(asked)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _USUAL_WIDTH
+    except (OSError, ValueError):
+        return _USUAL_WIDTH
+
+
 def say(text: str, style: str = "") -> None:
-    """Write one line or more to standard error, if there is one."""
+    """Write one line or more to standard error, if there is one; on a terminal they break between words."""
     if sys.stderr is None:
         return
-    lines = "\n".join(printable(line) for line in text.split("\n"))
+    width = terminal_width(sys.stderr)
+    shown = (printable(line) for line in text.split("\n"))
+    lines = "\n".join("\n".join(wrapped(line, width)) if width else line for line in shown)
     if style and colour_allowed(sys.stderr):
         lines = f"\033[{_STYLES[style]}m{lines}\033[0m"
     with contextlib.suppress(OSError):  # words for people never decide how a run ends

@@ -130,7 +130,21 @@ def predict(
         ),
     ] = True,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first image that fails.", rich_help_panel=INPUT)
+        bool,
+        typer.Option(
+            "--strict",
+            help="Stop at the first image that fails.",
+            rich_help_panel=INPUT,
+        ),
+    ] = False,
+    no_fallback: Annotated[
+        bool,
+        typer.Option(
+            "--no-fallback",
+            help="Do not take the bundled model where the default cannot be had; one that you name is never "
+            "replaced.",
+            rich_help_panel=MODEL,
+        ),
     ] = False,
     weights: Annotated[
         Path | None,
@@ -173,7 +187,7 @@ def predict(
     request = PredictRequest(
         sources=sources,
         model=asked,
-        fallback=not strict,
+        fallback=not no_fallback,
         size=size,
         compute=compute,
         top_k=top_k,

@@ -12,6 +12,7 @@ from typing import Any
 from senet_cli.cli.console import note, say
 from senet_cli.cli.download_progress import DownloadDisplay, DownloadEvent
 from senet_cli.cli.progress import epoch_progress, image_progress
+from senet_cli.errors import NetworkError
 from senet_cli.events import (
     BundledModelUsed,
     ClassesNotMeasured,
@@ -44,6 +45,8 @@ from senet_cli.events import (
     WeightsTaken,
 )
 from senet_cli.settings import DEFAULT_MODEL
+
+_SHOWN_CLASSES = 3
 
 
 class ConsoleReporter:
@@ -85,6 +88,9 @@ class ConsoleReporter:
             self._on_epoch(event.epoch, event.done, event.of)
         elif warning := _warning(event):
             say(warning, "yellow")
+            if self._details and not self._quiet and isinstance(event, BundledModelUsed):
+                for line in _why_bundled(event):
+                    note(line)
         elif not self._quiet:
             self._tell(event)
 
@@ -104,7 +110,7 @@ class ConsoleReporter:
 def _warning(event: Event) -> str:
     """Say what is shown even with `-q`; empty for anything else."""
     if isinstance(event, BundledModelUsed):
-        return f"note: {_bundled(event)}"
+        return _bundled(event)
     if isinstance(event, RecordsOfAnotherVersion):
         return f"warning: the records that are kept were made by senet {event.version}, another version"
     return f"warning: {event.error.message}" if isinstance(event, DamagedFilePutAside) else ""
@@ -118,11 +124,21 @@ def _is_detail(event: Event) -> bool:
 
 
 def _bundled(event: BundledModelUsed) -> str:
-    labels = event.labels
+    """Say in two lines what a first answer without internet is."""
+    labels, error = event.labels, event.error
+    why = error.brief if isinstance(error, NetworkError) else "the cache cannot be used"
+    shown = ", ".join(labels[:_SHOWN_CLASSES]) + (" ..." if len(labels) > _SHOWN_CLASSES else "")
     return (
-        f"using `{event.name}`, which knows {len(labels)} classes ({labels[0]} to {labels[-1]}), because "
-        f"`{event.default}` cannot be had: {event.error.message}. `senet download {DEFAULT_MODEL}` gets it."
+        f"{event.default.partition('.')[0]} is not here and cannot be downloaded ({why}).\n"
+        f"Using the small bundled model: {len(labels)} classes ({shown})."
     )
+
+
+def _why_bundled(event: BundledModelUsed) -> list[str]:
+    return [
+        f"`{event.name}` is used, because `{event.default}` cannot be had: {event.error.message}",
+        f"`senet download {DEFAULT_MODEL}` gets it, `--no-fallback` refuses another model",
+    ]
 
 
 _WORK = {

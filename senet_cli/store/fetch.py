@@ -224,5 +224,7 @@ def _none_delivered(checkpoint: Checkpoint, errors: list[SenetError]) -> SenetEr
     wrong = [error for error in errors if isinstance(error, DigestError)]
     worst = (wrong or errors)[-1]
     tried = f" from any of its {len(errors)} addresses" if len(errors) > 1 else ""
-    kind = DigestError if wrong else NetworkError
-    return kind(f"`{checkpoint.name}` could not be downloaded{tried}: {worst.message}", *worst.steps)
+    message = f"`{checkpoint.name}` could not be downloaded{tried}: {worst.message}"
+    if isinstance(worst, NetworkError):
+        return NetworkError(message, *worst.steps, brief=worst.brief)
+    return DigestError(message, *worst.steps)

@@ -71,7 +71,7 @@ def check_answers(checkpoint: Checkpoint, settings: Settings, patience: float) -
         try:
             failed = outcome.get(timeout=max(0.0, until - time.monotonic()))
         except queue.Empty:
-            failed = NetworkError(f"no host answered within {patience:g} seconds")
+            failed = NetworkError(f"no host answered within {patience:g} seconds", brief="no network")
         if failed is None:
             return
         error = error or failed

@@ -30,6 +30,7 @@ _TEMPORARY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _NUMBER = re.compile("[0-9]{1,18}")
 _CONTENT_RANGE = re.compile(r"bytes (?P<first>[0-9]{1,18})-[0-9]{1,18}/(?P<total>[0-9]{1,18})")
 _POOL_PREFIX = re.compile(r"^HTTPS?Connection(Pool)?\(.*?\): ")
+_NO_NETWORK = "no network"
 _PROXY_HINT = "Behind a proxy set HTTPS_PROXY; for a company's certificates set REQUESTS_CA_BUNDLE."
 
 
@@ -39,6 +40,7 @@ class TransferError(NetworkError):
     Args:
         tries: attempts in a row without a new byte that are worth it.
         retry_after: seconds that the server asks to wait, if it does.
+        brief: see `NetworkError`.
     """
 
     def __init__(
@@ -47,8 +49,9 @@ class TransferError(NetworkError):
         *steps: str | Advice,
         tries: int = LASTING,
         retry_after: float | None = None,
+        brief: str = "the download failed",
     ) -> None:
-        super().__init__(message, *steps)
+        super().__init__(message, *steps, brief=brief)
         self.tries = tries
         self.retry_after = retry_after
 
@@ -120,6 +123,7 @@ def offline_error(name: str) -> NetworkError:
     return NetworkError(
         f"`{name}` is not in the cache, and the network may not be used: senet is offline",
         advise("go-online", name=name),
+        brief="offline",
     )
 
 
@@ -224,6 +228,7 @@ class HttpTransport:
             _PROXY_HINT if status == 407 else "",
             tries=TEMPORARY if status in _TEMPORARY_STATUS else LASTING,
             retry_after=parse_retry_after(headers.get("Retry-After"), headers.get("Date"), self._now()),
+            brief=f"the server answered {status}",
         )
 
     def _body(self, response: Response, url: str) -> Iterator[bytes]:
@@ -334,12 +339,15 @@ def _failed(url: str, error: Exception) -> TransferError:
     text = _innermost(error)
     root = _root(error)
     if isinstance(root, ssl.SSLCertVerificationError):
-        return TransferError(f"{short(url)}: the certificate was not accepted ({text})", _PROXY_HINT)
+        brief = "the certificate was not accepted"
+        return TransferError(f"{short(url)}: {brief} ({text})", _PROXY_HINT, brief=brief)
     if isinstance(error, requests.exceptions.ProxyError):
-        return TransferError(f"{short(url)}: the proxy failed ({text})", _PROXY_HINT)
+        brief = "the proxy failed"
+        return TransferError(f"{short(url)}: {brief} ({text})", _PROXY_HINT, brief=brief)
     if isinstance(error, requests.Timeout | exceptions.TimeoutError):
         tries = UNREACHABLE if isinstance(error, requests.ConnectTimeout) else TEMPORARY
-        return TransferError(f"{short(url)}: the server did not answer in time", _PROXY_HINT, tries=tries)
+        message = f"{short(url)}: the server did not answer in time"
+        return TransferError(message, _PROXY_HINT, tries=tries, brief=_NO_NETWORK)
     nonsense = isinstance(error, ValueError) or type(error) is OSError  # of an address, a header, a setting
     if isinstance(root, exceptions.NameResolutionError) or nonsense:
         tries = LASTING
@@ -347,7 +355,8 @@ def _failed(url: str, error: Exception) -> TransferError:
         tries = UNREACHABLE
     else:
         tries = TEMPORARY
-    return TransferError(f"{short(url)}: the connection failed ({text})", _PROXY_HINT, tries=tries)
+    message = f"{short(url)}: the connection failed ({text})"
+    return TransferError(message, _PROXY_HINT, tries=tries, brief=_NO_NETWORK)
 
 
 def _root(error: BaseException) -> BaseException:
