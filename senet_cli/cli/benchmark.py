@@ -89,6 +89,7 @@ def benchmark(
         ),
     ] = None,
     jobs: opt.JobsOption = "auto",
+    threads: opt.ThreadsOption = "auto",
     format: opt.ReportFormatOption = None,  # noqa: A002 - the name of the option
     output: opt.ReportOption = None,
     image_size: opt.ImageSizeOption = None,
@@ -102,7 +103,7 @@ def benchmark(
     Each case runs in a process of its own: a warm-up, then five runs. Close other programs first; images/s
     is the median, beside the slowest and the fastest run.
     """
-    threads, size = opt.decoding_threads(jobs), opt.input_size(image_size, recipe)
+    decoding, size = opt.decoding_threads(jobs), opt.input_size(image_size, recipe)
     if images is not None and not os.path.isdir(images):  # noqa: PTH112 - False where one may not look
         raise UsageError(f"`{images}` is not a folder", "Give --images a folder of images.")
     settings = opt.settings(manifest, offline=offline)
@@ -121,8 +122,9 @@ def benchmark(
         _precisions(precision),
         _batches(batch_size),
         images,
-        threads,
+        decoding,
         size,
+        opt.asked_threads(threads),
     )
     rows: list[Row] = []
     from senet_cli.cli.reporter import ConsoleReporter

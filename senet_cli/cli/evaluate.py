@@ -17,8 +17,9 @@ from senet_cli.cli.console import mute_native_code, note, say, warn
 from senet_cli.cli.help import INPUT, MODEL, OUTPUT
 from senet_cli.errors import ExitCode, UsageError
 from senet_cli.output.base import check_output, open_output
-from senet_cli.output.endings import report_format_of
-from senet_cli.output.text import encodable_json, printable
+from senet_cli.output.endings import EvaluationFormat, evaluation_format_of
+from senet_cli.output.rows import tsv_line
+from senet_cli.output.text import columns, encodable_json, printable
 
 if TYPE_CHECKING:
     from senet_cli.inference.models import RunnableModel
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "senet evaluate imagenet/val -m seresnet50",
     "senet evaluate photos/ -m runs/pets --truth classes.csv --confusion confusion.png",
+    "senet evaluate pets/ -m runs/pets --worst 10",
 )
 FIRST = ("model", "truth", "format", "output", "confusion")
 _MAX_LABEL = 30
+_NOTICED = 0.05
+"""Points by which scores are off that are not shown as 0.0."""
 
 
 def evaluate(
@@ -68,12 +72,30 @@ def evaluate(
             metavar="FILE.png", help="Draw the confusion matrix to this file.", rich_help_panel=OUTPUT
         ),
     ] = None,
+    worst: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=10_000,
+            metavar="N",
+            help="List the N mistakes with the highest scores.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = 0,
     engine: opt.EngineOption = "auto",
     device: opt.DeviceOption = "auto",
     precision: opt.PrecisionOption = "fp32",
     batch_size: opt.BatchSizeOption = "auto",
     jobs: opt.JobsOption = "auto",
-    format: opt.ReportFormatOption = None,  # noqa: A002 - the name of the option
+    threads: opt.ThreadsOption = "auto",
+    format: Annotated[  # noqa: A002 - the name of the option
+        EvaluationFormat | None,
+        typer.Option(
+            help="Format of the result; tsv: a row for each class, or, with --worst, for each mistake.",
+            show_default="by the ending of -o, else table",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     output: opt.ReportOption = None,
     image_size: opt.ImageSizeOption = None,
     recipe: opt.RecipeOption = "default",
@@ -96,12 +118,12 @@ def evaluate(
     Classes are matched with the model's by WordNet id, name, synonym or index. Images that cannot be read are
     counted apart, and then the exit code is 1.
     """
-    compute = opt.compute(engine, device, precision, batch_size, jobs)
+    compute = opt.compute(engine, device, precision, batch_size, jobs, threads)
     size = opt.input_size(image_size, recipe)
     settings = opt.settings(manifest, offline=offline)
     inputs = opt.named_files(model, data, truth, settings.manifest)
     check_output(output, inputs)
-    style = format or report_format_of(output)
+    style = format or evaluation_format_of(output)
     if confusion is not None:
         _check_picture(confusion, inputs)
     mute_native_code()
@@ -118,13 +140,14 @@ def evaluate(
         training_images=include_training_images,
         size=size,
         compute=compute,
+        worst=worst,
     )
     with open_output(output, inputs, tell=warn) as out:
         from senet_cli.cli.reporter import ConsoleReporter
 
         with ConsoleReporter(quiet=quiet) as reporter:
             result = run(request, settings, reporter)
-        out.write(_json(result) if style == "json" else _table(result))
+        out.write(_written(result, style, mistakes=worst > 0))
     _tell_failures(result, quiet=quiet)
     if confusion:
         _draw(result.evaluation, confusion)
@@ -162,6 +185,45 @@ def _draw(result: Evaluation, path: Path) -> None:
     write_file(path, draw_confusion(result.confusion, labels, title), picture=True)
 
 
+def _written(result: Evaluated, style: EvaluationFormat, *, mistakes: bool) -> str:
+    if style == "json":
+        return _json(result)
+    if style == "tsv":
+        rows = _mistake_rows(result) if mistakes else _class_rows(result)
+        return "".join(map(tsv_line, rows))
+    table = _table(result)
+    return f"{table}\n{_worst(result)}" if mistakes else table
+
+
+def _class_rows(result: Evaluated) -> list[list[str]]:
+    """List label, identifier, images, right ones, percent, and what it is most often mistaken for."""
+    return [
+        [
+            each.label,
+            each.id or "",
+            str(each.share.of),
+            str(each.share.right),
+            f"{each.share.percent:.3f}",
+            each.mistaken_for[0] if each.mistaken_for else "",
+        ]
+        for each in result.evaluation.classes
+    ]
+
+
+def _mistake_rows(result: Evaluated) -> list[list[str]]:
+    """List score, class, answer and path."""
+    return [[f"{each.score:.3f}", each.truth, each.answer, each.path] for each in result.evaluation.worst]
+
+
+def _worst(result: Evaluated) -> str:
+    rows = [["score", "class", "taken for", "image"]]
+    for score, *words, path in _mistake_rows(result):
+        rows.append([score, *(printable(word)[:_MAX_LABEL] for word in words), printable(path)])
+    if len(rows) == 1:
+        return "no mistakes\n"
+    return "mistakes with the highest scores:\n" + columns(rows, [True, False, False, False])
+
+
 def _json(result: Evaluated) -> str:
     from senet_cli.tasks.evaluate.accuracy import as_dict
 
@@ -191,6 +253,15 @@ def _top5(result: Evaluation) -> list[str]:
     ]
 
 
+def _calibration(result: Evaluation) -> str:
+    """Say what the calibration error is, and which way it goes."""
+    meaning = "how far scores are from how often they are right"
+    surplus = result.overconfidence or 0.0
+    if abs(surplus) < _NOTICED:
+        return meaning
+    return f"{meaning}: on average {abs(surplus):.1f} points too {'high' if surplus > 0 else 'low'}"
+
+
 def _published(model: RunnableModel) -> str:
     """Find the accuracy to compare with; there is none for sizes other than the publisher's."""
     metric = model.metric
@@ -215,7 +286,7 @@ def _table(evaluated: Evaluated) -> str:
         f"mean of classes    {result.mean_class_accuracy:6.2f} %",
     ]
     if result.calibration_error is not None:
-        lines.append(f"calibration error  {result.calibration_error:6.2f} %")
+        lines.append(f"calibration error  {result.calibration_error:6.2f} %   {_calibration(result)}")
     lines.append(_published(model))
     width = min(_MAX_LABEL, max(len(entry.label) for entry in result.classes))
     lines += ["", f"{'class':{width}}   images    right    top-1  most often mistaken for"]

@@ -123,7 +123,7 @@ def import_(
     from senet_cli.tasks.import_weights import ImportRequest, import_model
 
     request = ImportRequest(
-        origin, name or "", arch, labels, preprocess_from, image_size, force, weights_key, activation
+        origin, name, arch, labels, preprocess_from, image_size, force, weights_key, activation
     )
     with open_output(None) as out, ConsoleReporter(quiet=quiet, details=True) as reporter:
         imported = import_model(request, settings, reporter)

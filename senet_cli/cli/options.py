@@ -59,7 +59,7 @@ def decoding_threads(text: str) -> int:
 
 
 def asked_threads(text: str) -> int | None:
-    """Read the value of `--jobs`; None: `auto`."""
+    """Read the value of `--jobs` or `--threads`, at most 256; None: `auto`."""
     asked = auto_or_count(text)
     return None if asked is None else min(asked, _MAX_JOBS)
 
@@ -187,6 +187,17 @@ ReportOption = Annotated[
         "--output", "-o", metavar="FILE", help="Write the result to this file.", rich_help_panel=OUTPUT
     ),
 ]
+ThreadsOption = Annotated[
+    str,
+    typer.Option(
+        "--threads",
+        metavar="auto|N",
+        envvar="SENET_THREADS",
+        callback=checked(auto_or_count),
+        help="Processors that the network calculates with; auto: all that you may use.",
+        rich_help_panel=SPEED,
+    ),
+]
 NoPartsOption = Annotated[
     bool,
     typer.Option(
@@ -306,7 +317,7 @@ def input_size(image_size: int | None, recipe: SizeRecipe) -> InputSize:
 
 
 def compute(
-    engine: EngineRequest, device: str, precision: Precision, batch_size: str, jobs: str
+    engine: EngineRequest, device: str, precision: Precision, batch_size: str, jobs: str, threads: str
 ) -> ComputeOptions:
     """Combine the options that say where and how a network runs."""
     from senet_cli.inference.runtime import ComputeOptions
@@ -317,6 +328,7 @@ def compute(
         precision=precision,
         batch_size=auto_or_count(batch_size),
         jobs=decoding_threads(jobs),
+        threads=asked_threads(threads),
     )
 
 

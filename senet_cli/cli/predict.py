@@ -80,6 +80,7 @@ def predict(
     precision: opt.PrecisionOption = "fp32",
     batch_size: opt.BatchSizeOption = "auto",
     jobs: opt.JobsOption = "auto",
+    threads: opt.ThreadsOption = "auto",
     format: Annotated[  # noqa: A002 - the name of the option
         Format | None,
         typer.Option(
@@ -174,7 +175,7 @@ def predict(
         raise UsageError("`-q` and `-v` contradict each other", "Give one of them.")
     size, compute = (
         opt.input_size(image_size, recipe),
-        opt.compute(engine, device, precision, batch_size, jobs),
+        opt.compute(engine, device, precision, batch_size, jobs, threads),
     )
     ours = belongs_to(output)
     sources = SourceRequest(tuple(source or ()), from_file, null, recursive, ignored=ours)

@@ -26,6 +26,7 @@ class Runtime:
     Args:
         engine, device, precision: as resolved.
         processors: how many the engine may use.
+        exact: True if the user said how many; else PyTorch may have been set to fewer.
         latency: True where single images count: all processors work on one batch; else one batch each.
     """
 
@@ -34,6 +35,7 @@ class Runtime:
     precision: Precision
     processors: int
     latency: bool = False
+    exact: bool = False
 
     def __str__(self) -> str:
         return f"{self.engine} on {self.device}, {self.precision}"
@@ -47,6 +49,7 @@ class ComputeOptions:
         engine, device, precision: as the options of these names.
         batch_size: images in a batch; None: what suits network and device.
         jobs: decoding threads.
+        threads: processors that the engine calculates with; None: all that this process may use.
     """
 
     engine: EngineRequest = "auto"
@@ -54,14 +57,22 @@ class ComputeOptions:
     precision: Precision = "fp32"
     batch_size: int | None = None
     jobs: int = 2
+    threads: int | None = None
 
     def resolve(self, *, latency: bool = False) -> Runtime:
         """Choose what to run on; see `resolve_runtime`."""
-        return resolve_runtime(self.engine, self.device, self.precision, latency=latency)
+        return resolve_runtime(
+            self.engine, self.device, self.precision, latency=latency, threads=self.threads
+        )
 
 
 def resolve_runtime(
-    engine: EngineRequest, device: str, precision: Precision, *, latency: bool = False
+    engine: EngineRequest,
+    device: str,
+    precision: Precision,
+    *,
+    latency: bool = False,
+    threads: int | None = None,
 ) -> Runtime:
     """Decide what to run on, from what was asked for and what this machine has.
 
@@ -84,7 +95,8 @@ def resolve_runtime(
                 advise("use-fp32"),
             )
         name = "torch"
-    return Runtime(name, resolved, precision, processors(), latency)
+    exact = threads is not None
+    return Runtime(name, resolved, precision, threads or processors(), latency, exact)
 
 
 def _facts(device: str) -> DeviceFacts:

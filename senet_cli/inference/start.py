@@ -44,6 +44,7 @@ def _start_torch(model: RunnableModel, runtime: Runtime, reporter: Reporter) -> 
         runtime.precision,
         processors=runtime.processors,
         latency=runtime.latency,
+        exact=runtime.exact,
     )
     return engine, network.spec.classes
 

@@ -34,8 +34,10 @@ WRITTEN: dict[Format, Written] = {
 Compression = Literal["gz", "zst"]
 
 ReportFormat = Literal["table", "json"]
+EvaluationFormat = Literal["table", "tsv", "json"]
 _FORMATS = {ending: name for name, written in WRITTEN.items() for ending in written.endings}
 _REPORTS: dict[str, ReportFormat] = {"": "table", ".txt": "table", ".table": "table", ".json": "json"}
+_EVALUATIONS: dict[str, EvaluationFormat] = {**_REPORTS, ".tsv": "tsv"}
 _COMPRESSIONS: dict[str, Compression] = {".gz": "gz", ".zst": "zst"}
 _Name = TypeVar("_Name", bound=str)
 
@@ -63,6 +65,11 @@ def report_format_of(path: Path | None) -> ReportFormat:
         UsageError: it ends like something that we do not write.
     """
     return _by_ending(path, _REPORTS) if path else "table"
+
+
+def evaluation_format_of(path: Path | None) -> EvaluationFormat:
+    """Find the format of an evaluation, like `report_format_of`."""
+    return _by_ending(path, _EVALUATIONS) if path else "table"
 
 
 def _by_ending(path: Path, formats: dict[str, _Name]) -> _Name:

@@ -26,6 +26,11 @@ def rows(record: Record) -> Iterator[tuple[str, ...]]:
         yield record.path, "0", "", "", "", "", ""
 
 
+def tsv_line(values: Iterable[str]) -> str:
+    """Join values to a line; tab, line ends and backslash are escaped."""
+    return "\t".join(value.translate(_ESCAPES) for value in values) + "\n"
+
+
 class TsvWriter:
     """Tab-separated, no header; tab, line ends and backslash are escaped."""
 
@@ -35,7 +40,7 @@ class TsvWriter:
 
     def record(self, record: Record) -> str:
         """See `Writer`."""
-        return "".join("\t".join(value.translate(_ESCAPES) for value in row) + "\n" for row in rows(record))
+        return "".join(map(tsv_line, rows(record)))
 
     def end(self) -> str:
         """See `Writer`."""

@@ -47,7 +47,7 @@ class ImportRequest:
 
     Args:
         origin: a file of weights, the folder of a training run, or a model in a zip archive.
-        name: what the model shall be called; empty: as the run or the archive calls it.
+        name: what the model shall be called; None: as the run or the archive calls it.
         architecture: key; None: found out, if the file alone tells.
         labels: a file with names of the classes, or the name of a label set; None: the usual ones if their
             number fits, else numbers.
@@ -59,7 +59,7 @@ class ImportRequest:
     """
 
     origin: Path
-    name: str = ""
+    name: str | None = None
     architecture: str | None = None
     labels: str | None = None
     preprocess_from: str | None = None
@@ -129,9 +129,8 @@ def import_model(request: ImportRequest, settings: Settings, reporter: Reporter)
     with contextlib.ExitStack() as stack:
         if holds_model(request.origin):
             request = replace(request, origin=stack.enter_context(unpacked_model(request.origin)))
-        if not request.name:
-            request = replace(request, name=_own_name(request.origin, catalogue))
-        return _import(request, catalogue, settings, reporter)
+        name = _own_name(request.origin, catalogue) if request.name is None else request.name
+        return _import(request, name, catalogue, settings, reporter)
 
 
 def _own_name(origin: Path, catalogue: Catalogue) -> str:
@@ -141,11 +140,13 @@ def _own_name(origin: Path, catalogue: Catalogue) -> str:
     return catalogue.resolve(ModelRef.to_folder(origin)).name
 
 
-def _import(request: ImportRequest, catalogue: Catalogue, settings: Settings, reporter: Reporter) -> Imported:
+def _import(
+    request: ImportRequest, name: str, catalogue: Catalogue, settings: Settings, reporter: Reporter
+) -> Imported:
     manifest = catalogue.manifest
     models, size = ImportedModels.from_settings(settings), InputSize(request.image_size)
     size.check()
-    _check_name(request, manifest)
+    _check_name(name, manifest, force=request.force)
     chosen_labels = read_labels(request.labels, manifest) if request.labels else None
     like = request.preprocess_from
     chosen_preprocess = catalogue.resolve(like).checkpoint.preprocess if like else None
@@ -158,23 +159,23 @@ def _import(request: ImportRequest, catalogue: Catalogue, settings: Settings, re
     classes = found.architecture.spec.classes
     activation = request.activation or found.activation
     check_activation(activation, classes, str(request.origin))
-    labels = _named(chosen_labels or found.labels, classes, request.name)
+    labels = _named(chosen_labels or found.labels, classes, name)
     checkpoint = Checkpoint(
-        name=EntryName(request.name),
+        name=EntryName(name),
         publisher="imported",
         architecture=found.architecture,
         labels=labels.name,
-        preprocess=size.of(chosen_preprocess or found.preprocess, found.architecture.spec, request.name),
+        preprocess=size.of(chosen_preprocess or found.preprocess, found.architecture.spec, name),
         files=(),
         metrics=() if chosen_preprocess or request.image_size else found.metrics,
         licence=found.licence,
         sources=(found.source,),
         activation=activation,
     )
-    waiting = WaitingForProcess("changing", request.name)
-    with models.locked(request.name, lambda: reporter.report(waiting)):
-        if models.holds(request.name) and not request.force:
-            raise _taken(request.name)
+    waiting = WaitingForProcess("changing", name)
+    with models.locked(name, lambda: reporter.report(waiting)):
+        if models.holds(name) and not request.force:
+            raise _taken(name)
         own = None if is_packaged(labels.name) else labels
         folder = models.put(checkpoint, own, found.weights, found.beside)
     return Imported(checkpoint, labels, found.layout, folder)
@@ -206,15 +207,15 @@ def remove_model(name: str, settings: Settings, reporter: Reporter) -> int:
 # --- names and options --------------------------------------------------------------------------
 
 
-def _check_name(request: ImportRequest, manifest: Manifest) -> None:
-    if not is_name(request.name):
+def _check_name(name: str, manifest: Manifest, *, force: bool) -> None:
+    if not is_name(name):
         raise UsageError(
-            f"`{request.name[:80]}` cannot be a model's name", "Use a-z, 0-9, `_`, `-` and at most one `.`."
+            f"`{name[:80]}` cannot be a model's name", "Use a-z, 0-9, `_`, `-` and at most one `.`."
         )
-    if is_packaged(request.name):
-        raise UsageError(f"`{request.name}` is the name of a label set", advise("another-name"))
-    if not request.force and manifest.knows(request.name):
-        raise _taken(request.name)
+    if is_packaged(name):
+        raise UsageError(f"`{name}` is the name of a label set", advise("another-name"))
+    if not force and manifest.knows(name):
+        raise _taken(name)
 
 
 def _taken(name: str) -> UsageError:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from senet_cli.inference import processors as module
 from senet_cli.inference.processors import cpu_quota, processors, quota_v2, usable
+from senet_cli.settings import BUNDLED_MODEL
+from tests.conftest import Senet
 
 
 def test_the_smaller_of_processors_and_quota_rounded_up() -> None:
@@ -121,3 +124,55 @@ def test_threads_of_both_kinds_keep_to_the_quota(tmp_path: Path, monkeypatch: py
     (tmp_path / "sys/fs/cgroup/cpu.max").write_text("max 100000\n")
     assert decoding_threads("auto") == 8
     assert runtime.resolve_runtime("auto", "cpu", "fp32").processors == 16
+    asked = runtime.resolve_runtime("auto", "cpu", "fp32", threads=5)
+    assert (asked.processors, asked.exact) == (5, True)
+
+
+def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise() -> None:
+    from senet_cli.__main__ import wait_passively
+
+    environment = {"OMP_WAIT_POLICY": "ACTIVE"}
+    wait_passively(environment)
+    assert environment == {"OMP_WAIT_POLICY": "ACTIVE", "KMP_BLOCKTIME": "0"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="PyTorch brings GNU's OpenMP on Linux")
+def test_openmp_has_been_told_before_pytorch_is_imported(senet_process: Senet) -> None:
+    photo = Path(__file__).parents[2] / "examples" / "ship.jpg"
+    command = ("predict", photo, "-m", BUNDLED_MODEL, "--engine", "torch", "--threads", 1, "-v")
+    done = senet_process(*command, env={"OMP_DISPLAY_ENV": "true"})
+    assert done.returncode == 0, done.stderr
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr
+
+
+def test_every_command_that_calculates_takes_threads(senet: Senet) -> None:
+    """Nonsense is refused before anything is looked up."""
+    for command in (
+        ("predict", "x.jpg"),
+        ("evaluate", "x", "-m", "y"),
+        ("train", "x", "--arch", "y"),
+        ("benchmark", "y"),
+    ):
+        done = senet(*command, "--threads", 0)
+        assert (done.returncode, done.stdout) == (2, ""), command
+        assert "takes `auto` or a whole number from 1 on, not `0`" in done.stderr
+
+
+def test_training_calculates_with_the_threads_that_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from senet_cli.inference.engines.torch import threads_to_use
+    from senet_cli.tasks.train import service
+    from senet_cli.tasks.train.begun import Begun, TrainRequest
+
+    told: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", told.append)
+    monkeypatch.setattr(torch, "set_num_interop_threads", told.append)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    service._calculate_with(threads_to_use(8, exact=False))
+    service._calculate_with(threads_to_use(8, exact=True))
+    assert told == [2, 1, 8, 1]
+    monkeypatch.setattr("senet_cli.tasks.train.begun.processors", lambda: 6)
+    request = TrainRequest(output=Path("run"), data=Path("x"), architecture="y")
+    assert Begun.of(request, None, None, "cpu").jobs == 3, "the others are for the network"

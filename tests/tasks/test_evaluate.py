@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from unittest.mock import MagicMock, Mock
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from senet_cli.cli.hints import hint
 from senet_cli.datasets.classes import match_classes
 from senet_cli.datasets.ground_truth import read_labelled
 from senet_cli.errors import UsageError
-from senet_cli.tasks.evaluate.accuracy import Share, calibration_error
+from senet_cli.inference.records import ImageResult, Prediction
+from senet_cli.settings import BUNDLED_MODEL
+from senet_cli.tasks.evaluate.accuracy import Mistake, Share, Tally, calibration_error
 from tests.conftest import Senet
 
 CIFAR = load_labels("cifar-10")
@@ -48,6 +51,19 @@ def test_calibration_error_by_hand() -> None:
     # bin of 0.90: two images, one right: |1.8 - 1|; bin of 0.5: two images, none right: |1.0 - 0|
     assert calibration_error([0.9, 0.9, 0.5, 0.5], [True, False, False, False]) == pytest.approx(45.0)
     assert calibration_error([1.0] * 3, [True] * 3) == 0.0
+
+
+def test_the_mistakes_with_the_highest_scores_are_kept_the_first_of_equal_ones_first() -> None:
+    names = ("cat", "dog")
+    predictor = Mock(labels=MagicMock(labels=names, ids=(None, None)), activation="softmax")
+    predictor.name, predictor.labels.__len__.return_value = "m", 2
+    tally = Tally(2)
+    for path, answer, score in [("a", 1, 0.7), ("b", 0, 0.99), ("c", 1, 0.9), ("d", 1, 0.7), ("e", 1, 0.6)]:
+        best = Prediction(names[answer], None, answer, score)
+        tally.add(ImageResult(path, "m", (best,)), 0)
+    result = tally.result(predictor)
+    assert result.worst == (Mistake("c", "cat", "dog", 0.9), Mistake("a", "cat", "dog", 0.7))
+    assert result.overconfidence == pytest.approx(100 * (3.89 - 1) / 5)
 
 
 # --- classes --------------------------------------------------------------------------------------
@@ -285,3 +301,32 @@ def test_classes_that_the_model_does_not_know(cifar_cache: Path, senet: Senet, t
     done = senet("evaluate", "set", "-m", "seresnet32-cifar10", env={"SENET_CACHE": str(cifar_cache)})
     assert done.returncode == 2
     assert "no class `zebra`" in done.stderr
+
+
+# --- what is printed ------------------------------------------------------------------------------
+
+
+def test_mistakes_and_calibration_in_every_format(senet: Senet, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for number, colour in enumerate(("blue", "green", "red")):
+        picture(data / "truck" / f"{number}.png", colour)
+    picture(data / "cat" / "a\tb.png", "white")
+    options = ("evaluate", data, "-m", BUNDLED_MODEL, "--engine", "torch")
+    result = json.loads(senet(*options, "--worst", 3, "--format", "json").stdout)
+    wrong = result["images"] - result["top1"]["right"]
+    assert len(result["worst"]) == min(3, wrong) > 0
+    scores = [each["score"] for each in result["worst"]]
+    assert scores == sorted(scores, reverse=True)
+    rows = [line.split("\t") for line in senet(*options, "--worst", 9, "--format", "tsv").stdout.splitlines()]
+    assert len(rows) == wrong
+    for row, each in zip(rows, result["worst"], strict=False):
+        assert row[:3] == [f"{each['score']:.3f}", each["truth"], each["answer"]]
+        assert row[3] == each["path"].replace("\t", "\\t")
+    text = senet(*options, "--worst", 1).stdout
+    assert "how far scores are from how often they are right: on average " in text
+    *_, title, head, row = text.splitlines()
+    assert title == "mistakes with the highest scores:"
+    assert str(head).split() == ["score", "class", "taken", "for", "image"]
+    assert str(row).split()[0] == rows[0][0]
+    lines = senet(*options, "--format", "tsv").stdout.splitlines()
+    assert [str(line).partition("\t")[0] for line in lines] == ["cat", "truck"]

@@ -46,7 +46,9 @@ class TorchEngine:
         device: a resolved device.
         precision: number format of weights and activations; results are float32.
         processors: that this process may use.
-        latency: True for one batch at a time, on as many threads as PyTorch is set to.
+        latency: True for one batch at a time, on all processors, or as many threads as PyTorch is set to if
+            those are fewer.
+        exact: True for that many processors, whatever PyTorch is set to.
 
     Raises:
         DeviceError: the device has no room for the network.
@@ -63,9 +65,10 @@ class TorchEngine:
         *,
         processors: int = 1,
         latency: bool = False,
+        exact: bool = False,
     ) -> None:
         self.device = device
-        self.streams, threads = _streams_and_threads(device, processors, latency=latency)
+        self.streams, threads = _streams_and_threads(device, processors, latency=latency, exact=exact)
         self.largest_batch = UNLIMITED
         self._cuda = device.startswith("cuda")
         if device == "cpu":
@@ -127,13 +130,25 @@ class TorchEngine:
         return images.to(self.device, non_blocking=self._cuda).permute(0, 3, 1, 2)
 
 
-def _streams_and_threads(device: str, processors: int, *, latency: bool) -> tuple[int, int]:
-    """How many batches are calculated side by side, and the threads of each on a CPU.
+def threads_to_use(processors: int, *, exact: bool) -> int:
+    """Choose the threads for one batch: all processors, or fewer where PyTorch was set to fewer.
 
-    Where one batch counts, PyTorch and its user decide how many.
+    PyTorch itself asks the system for processors and knows nothing of a container's quota: threads beyond it
+    are stopped in turn, while the others wait for them.
+
+    Args:
+        processors: that this process may use.
+        exact: True where the user said how many.
     """
+    return processors if exact else min(torch.get_num_threads(), processors)
+
+
+def _streams_and_threads(
+    device: str, processors: int, *, latency: bool, exact: bool = False
+) -> tuple[int, int]:
+    """How many batches are calculated side by side, and the threads of each on a CPU."""
     if latency:
-        return 1, torch.get_num_threads()
+        return 1, threads_to_use(processors, exact=exact)
     if device == "mps":
         return 1, 1
     if device != "cpu":

@@ -52,6 +52,7 @@ class Case:
         batch: images in a batch; None for what `senet predict` would choose.
         jobs: decoding threads.
         size: at which the network sees images.
+        threads: processors that the engine calculates with; None: all that this process may use.
     """
 
     model: str
@@ -61,6 +62,7 @@ class Case:
     batch: int | None
     jobs: int
     size: InputSize = USUAL_SIZE
+    threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def measure(
         SenetError: the network cannot be run like that.
     """
     silence_decoders()
-    runtime = resolve_runtime(case.engine, case.device, case.precision)
+    runtime = resolve_runtime(case.engine, case.device, case.precision, threads=case.threads)
     resolver = Resolver.load(settings)
     model = resolver.choose(ModelRef.parse(case.model), runtime=runtime, size=case.size)
     predictor = Predictor.load(model, runtime, settings)

@@ -48,6 +48,7 @@ class BenchmarkRequest:
         images: folder of images, to measure decoding too, or None.
         jobs: decoding threads.
         size: at which size the networks see images.
+        threads: processors that the engine calculates with; None: all that this process may use.
     """
 
     models: tuple[str, ...]
@@ -58,6 +59,7 @@ class BenchmarkRequest:
     images: Path | None
     jobs: int
     size: InputSize = USUAL_SIZE
+    threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,12 @@ def benchmark(request: BenchmarkRequest, settings: Settings, reporter: Reporter)
                     batch,
                     request.jobs,
                     request.size,
+                    request.threads,
                 )
                 result = in_new_process(measure, case, settings, request.images)
-                start = start or seconds_of(_predict(photo, name, runtime, request.size, settings), _STARTS)
+                start = start or seconds_of(
+                    _predict(photo, name, runtime, request.size, settings, request.threads), _STARTS
+                )
                 if result.batch not in measured:  # "auto" may have chosen one of the others
                     yield Row(case, result, start)
                 measured.add(result.batch)
@@ -142,11 +147,13 @@ def _runtimes(request: BenchmarkRequest, reporter: Reporter) -> list[Runtime]:
     return list(found.values())
 
 
-def _predict(photo: str, name: str, runtime: Runtime, size: InputSize, settings: Settings) -> list[str]:
+def _predict(
+    photo: str, name: str, runtime: Runtime, size: InputSize, settings: Settings, threads: int | None
+) -> list[str]:
     """Build the command of somebody with one photograph."""
     options = ["-m", name, "--engine", runtime.engine, "--device", runtime.device]
     options += ["--precision", runtime.precision, "--format", "jsonl", "-q"]
-    options += ["--recipe", size.recipe]
+    options += ["--recipe", size.recipe, "--threads", str(threads or "auto")]
     if size.image_size is not None:
         options += ["--image-size", str(size.image_size)]
     if settings.manifest:

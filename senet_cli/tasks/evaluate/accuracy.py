@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import Counter
 from collections.abc import Iterable
@@ -64,6 +65,23 @@ class ClassResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Mistake:
+    """An image that was taken for another class.
+
+    Args:
+        path: as in its record.
+        truth: label of its class, as the model names it.
+        answer: label of the class that it was taken for.
+        score: of that answer.
+    """
+
+    path: str
+    truth: str
+    answer: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """What a run over labelled images gave.
 
@@ -77,6 +95,9 @@ class Evaluation:
             images taken for any other class are counted in none of its columns.
         failures: images that could not be classified; they count nowhere else.
         unmeasured: labels of the classes that have images, none of which could be classified.
+        worst: the mistakes with the highest scores, the highest first, as many as were asked for.
+        overconfidence: mean of the best scores less the share that is right, percent; None where the scores
+            are not probabilities.
     """
 
     model: str
@@ -88,6 +109,8 @@ class Evaluation:
     confusion: NDArray[np.int64]
     failures: tuple[ImageFailure, ...]
     unmeasured: tuple[str, ...] = ()
+    worst: tuple[Mistake, ...] = ()
+    overconfidence: float | None = None
 
     @property
     def mean_class_accuracy(self) -> float:
@@ -109,9 +132,15 @@ class TrainingImages:
 
 
 class Tally:
-    """Counts as records come in."""
+    """Counts as records come in.
 
-    def __init__(self) -> None:
+    Args:
+        worst: how many mistakes are kept, those with the highest scores.
+    """
+
+    def __init__(self, worst: int = 0) -> None:
+        self._most = worst
+        self._worst: list[tuple[float, int, str, int, str]] = []
         self.outcomes: Counter[tuple[int, int]] = Counter()
         self._top5 = 0
         self._failures: list[ImageFailure] = []
@@ -130,6 +159,13 @@ class Tally:
         self._top5 += target in ranked
         self._scores.append(record.predictions[0].score)
         self._hits.append(ranked[0] == target)
+        if ranked[0] != target and self._most:
+            answer = record.predictions[0]
+            mistake = (answer.score, -len(self._hits), record.path, target, answer.label)
+            if len(self._worst) < self._most:
+                heapq.heappush(self._worst, mistake)
+            else:
+                heapq.heappushpop(self._worst, mistake)
 
     def result(self, predictor: Predictor) -> Evaluation:
         """Sum up what was counted."""
@@ -139,18 +175,23 @@ class Tally:
         for (target, answer), count in self.outcomes.items():
             if answer in place:
                 confusion[place[target], place[answer]] = count
+        labels = predictor.labels.labels
+        probable = predictor.activation != "none"
         return Evaluation(
             model=predictor.name,
             model_classes=len(predictor.labels),
             top1=Share(sum(self._hits), len(self._hits)),
             top5=Share(self._top5, len(self._hits)),
             classes=tuple(self._class(index, predictor) for index in present),
-            calibration_error=(
-                None if predictor.activation == "none" else calibration_error(self._scores, self._hits)
-            ),
+            calibration_error=calibration_error(self._scores, self._hits) if probable else None,
             confusion=confusion,
             failures=tuple(self._failures),
-            unmeasured=tuple(predictor.labels.labels[i] for i in sorted(self._failed - set(present))),
+            unmeasured=tuple(labels[i] for i in sorted(self._failed - set(present))),
+            worst=tuple(
+                Mistake(path, labels[target], answer, score)
+                for score, _, path, target, answer in sorted(self._worst, reverse=True)
+            ),
+            overconfidence=100 * float(np.mean(self._scores) - np.mean(self._hits)) if probable else None,
         )
 
     def _class(self, index: int, predictor: Predictor) -> ClassResult:
@@ -227,6 +268,7 @@ def as_dict(
             for result in evaluation.classes
         ],
         "confusion": evaluation.confusion.tolist(),
+        "worst": [asdict(mistake) for mistake in evaluation.worst],
         "unmeasured": list(evaluation.unmeasured),
         "failures": [
             {"path": failure.path, "kind": failure.kind, "message": failure.message}

@@ -45,6 +45,7 @@ class EvaluateRequest:
         training_images: True to measure also on images that the model was trained on.
         size: at which size the network sees images.
         compute: where and how the network runs.
+        worst: how many mistakes are listed, those with the highest scores.
     """
 
     data: Path
@@ -55,6 +56,7 @@ class EvaluateRequest:
     training_images: bool = False
     size: InputSize = USUAL_SIZE
     compute: ComputeOptions = field(default_factory=ComputeOptions)
+    worst: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def evaluate(request: EvaluateRequest, settings: Settings, reporter: Reporter) -
             images, model, compute.jobs, reporter, include=request.training_images
         )
         predictor, batch_size = load_predictor(model, runtime, compute, settings, reporter)
-        result = measure(images, indices, predictor, batch_size, compute.jobs, reporter)
+        result = measure(images, indices, predictor, batch_size, compute.jobs, reporter, worst=request.worst)
         if not os.path.isdir(request.data):  # noqa: PTH112 - False where one may not look
             result = _within(result, folder)
     return Evaluated(result, model, seen, len(images))
@@ -107,6 +109,8 @@ def measure(
     batch_size: int,
     jobs: int,
     reporter: Reporter,
+    *,
+    worst: int = 0,
 ) -> Evaluation:
     """Classify labelled images with a loaded model and count.
 
@@ -117,13 +121,14 @@ def measure(
         batch_size: images in a batch.
         jobs: decoding threads.
         reporter: hears how many images are done.
+        worst: how many mistakes are listed, those with the highest scores.
 
     Raises:
         NothingToClassifyError: none of the images could be classified.
     """
     from senet_cli.inference.pipeline import RunOptions, classify
 
-    tally = Tally()
+    tally = Tally(worst)
     reporter.report(ImagesCounted(len(images)))
     sources = (source for source, _ in images.images)
     with closing(classify(sources, predictor, RunOptions(TOP, 0.0, batch_size, jobs))) as records:
@@ -177,6 +182,7 @@ def without_training_images(
 
 
 def _within(evaluation: Evaluation, folder: Path) -> Evaluation:
-    """With the paths of failures in the tar, whose unpacked files are gone afterwards."""
+    """With the paths of failures and mistakes in the tar, whose unpacked files are gone afterwards."""
     failures = (replace(each, path=os.path.relpath(each.path, folder)) for each in evaluation.failures)
-    return replace(evaluation, failures=tuple(failures))
+    worst = (replace(each, path=os.path.relpath(each.path, folder)) for each in evaluation.worst)
+    return replace(evaluation, failures=tuple(failures), worst=tuple(worst))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from senet_cli.errors import UsageError, advise
-from senet_cli.inference.processors import automatic_jobs
+from senet_cli.inference.processors import automatic_jobs, processors
 from senet_cli.tasks.train.recipe import RecipeOptions
 
 _RECIPE_FIELDS = tuple(each.name for each in fields(RecipeOptions))
@@ -30,6 +30,7 @@ class TrainRequest:
         resume: True to go on with the run in `output`, if one was begun: what is not said is as it was.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         jobs: decoding processes, for large images.
+        threads: processors that the network calculates with; None: all that this process may use.
         parts: False if all folders of the data are classes, also those that are named like parts.
         empty_classes: True to train although no image of some class can be read.
         command: what the user typed, for the record of how the run was made.
@@ -45,6 +46,7 @@ class TrainRequest:
     resume: bool = False
     device: str = "auto"
     jobs: int | None = None
+    threads: int | None = None
     parts: bool | None = None
     empty_classes: bool | None = None
     command: tuple[str, ...] = ()
@@ -74,13 +76,16 @@ class Begun:
     manifest: Path | None
 
     @classmethod
-    def of(cls, request: TrainRequest, earlier: Begun | None, manifest: Path | None) -> Begun:
+    def of(
+        cls, request: TrainRequest, earlier: Begun | None, manifest: Path | None, device: str = "cpu"
+    ) -> Begun:
         """Complete a request by what the run was begun with, and by the usual.
 
         Args:
             request: what the user says now.
             earlier: how the run was begun; None for a new run.
             manifest: the user's own, now.
+            device: a resolved device; a CPU is shared between decoding and the network, which is slower.
 
         Raises:
             UsageError: neither says what to train on, or what to start from.
@@ -97,7 +102,7 @@ class Begun:
             origin=start.origin,
             teachers=_first(request.teachers, earlier and earlier.teachers, ()),
             se=_first(request.se, earlier and earlier.se, True),
-            jobs=_first(request.jobs, earlier and earlier.jobs, automatic_jobs()),
+            jobs=_first(request.jobs, earlier and earlier.jobs, _jobs(device)),
             parts=_first(request.parts, earlier and earlier.parts, True),
             empty_classes=_first(request.empty_classes, earlier and earlier.empty_classes, False),
             command=earlier.command if earlier else request.command,
@@ -143,6 +148,10 @@ class Begun:
             command=tuple(recipe["command"]),
             manifest=Path(manifest) if manifest else None,
         )
+
+
+def _jobs(device: str) -> int:
+    return max(1, processors() // 2) if device == "cpu" else automatic_jobs()
 
 
 def _first(*values: Any) -> Any:

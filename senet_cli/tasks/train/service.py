@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import replace
+
+import torch
 
 from senet_cli.datasets.archives import unpacked
 from senet_cli.errors import UsageError, advise
 from senet_cli.events import Reporter
 from senet_cli.images.decode import silence_decoders
 from senet_cli.inference.engines.base import resolve_device
-from senet_cli.inference.engines.torch import device_facts
+from senet_cli.inference.engines.torch import device_facts, threads_to_use
+from senet_cli.inference.processors import processors
 from senet_cli.inference.resolve import Resolver
 from senet_cli.settings import Settings
 from senet_cli.tasks.train.begun import Begun, TrainRequest
@@ -32,8 +36,11 @@ def train(request: TrainRequest, settings: Settings, reporter: Reporter) -> Trai
     folder = RunFolder(request.output)
     if folder.used and not request.resume:
         raise UsageError(f"`{request.output}` holds a run already", advise("resume"))
-    begun = Begun.of(request, folder.begun() if request.resume else None, settings.manifest)
+    begun = Begun.of(request, folder.begun() if request.resume else None, settings.manifest, device)
     settings = replace(settings, manifest=begun.manifest)
+    exact = request.threads is not None
+    threads = threads_to_use(request.threads or processors(), exact=exact)
+    _calculate_with(threads)
     data_is_folder = os.path.isdir(begun.data)  # noqa: PTH112 - False where one may not look
     if data_is_folder and request.output.resolve().is_relative_to(begun.data.resolve()):
         raise UsageError(f"`{request.output}` lies inside `{begun.data}`", advise("another-folder"))
@@ -45,13 +52,19 @@ def train(request: TrainRequest, settings: Settings, reporter: Reporter) -> Trai
         recipe = begun.recipe.resolve(bf16=calculates_bf16(device), fine_tuning=start.model is not None)
         preprocess = start.architecture.preprocess
         taught_by = [choose_teacher(name, preprocess, images.labels, resolver) for name in begun.teachers]
-        teachers = start_teachers(taught_by, recipe, device, settings)
+        teachers = start_teachers(taught_by, recipe, device, threads, settings)
         earlier = earlier_record([start.model, *taught_by] if start.model else taught_by, reporter)
         data_set = images.divide(recipe.seed, begun.jobs, earlier, reporter)
         begun = _lasting(begun, resolver)
         folder.prepare()
         with folder.locked():
             return Run(begun, recipe, device, start, teachers, data_set, folder, reporter).go()
+
+
+def _calculate_with(threads: int) -> None:
+    torch.set_num_threads(threads)
+    with contextlib.suppress(RuntimeError):  # set already, which PyTorch allows once
+        torch.set_num_interop_threads(1)
 
 
 def _lasting(begun: Begun, resolver: Resolver) -> Begun:

@@ -103,12 +103,12 @@ def choose_teacher(name: str, preprocess: Preprocess, labels: LabelSet, resolver
 
 
 def start_teachers(
-    models: Sequence[RunnableModel], recipe: Recipe, device: str, settings: Settings
+    models: Sequence[RunnableModel], recipe: Recipe, device: str, threads: int, settings: Settings
 ) -> Teachers:
     """Start teachers as they run for `senet predict`, which is faster than a network that is trained."""
     if not models:
         return Teachers()
-    runtime = resolve_runtime("auto", device, recipe.precision, latency=True)
+    runtime = resolve_runtime("auto", device, recipe.precision, latency=True, threads=threads)
     engines = [start_engine(model, runtime, settings, SILENCE)[0] for model in models]
     names = [f"{model.name} {model.start.sha256}" for model in models]
     return Teachers(engines, names, mirror=recipe.augment != "none")
