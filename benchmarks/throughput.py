@@ -28,7 +28,7 @@ import timm
 import torch
 from published import GFLOP, MODEL, senet, warm_model
 
-from senet_cli.inference.engines.openvino import import_openvino
+from senet_cli.graphs.openvino import import_openvino
 
 TIMM_BATCHES = (8, 16, 32, 64)
 BATCHES = (1, 4, 8, 32)

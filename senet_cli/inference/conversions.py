@@ -9,8 +9,9 @@ from typing import Any
 
 from senet_cli.catalogue.entries import Preprocess
 from senet_cli.events import ConversionStarted, Reporter, WaitingForProcess
+from senet_cli.graphs import openvino as graphs
 from senet_cli.inference.engines import openvino
-from senet_cli.inference.models import FromConversion, FromFile, RunnableModel, load_with_choice
+from senet_cli.inference.models import FromConversion, FromFile, RunnableModel, read_state
 from senet_cli.settings import Settings
 from senet_cli.specs import Spec
 from senet_cli.store.converted import ConversionKey, Converted, ConvertedStore
@@ -24,7 +25,7 @@ def conversion_key(sha256: str, layout: str, spec: Spec, preprocess: Preprocess)
         "structure": hashlib.sha256(repr(spec).encode()).hexdigest(),
         "layout": layout,
         "input": f"{preprocess.crop} {preprocess.mean} {preprocess.std}",
-        "engine": f"openvino {openvino.import_openvino().__version__}",
+        "engine": f"openvino {graphs.import_openvino().__version__}",
         "converter": openvino.CONVERTER,
         "precision": "fp32",
     }
@@ -82,8 +83,7 @@ def _taken(notes: Mapping[str, Any]) -> Taken | None:
 
 
 def _convert_into(folder: Path, model: RunnableModel) -> dict[str, Any]:
-    from senet_cli.inference.engines import openvino_convert
-
-    network, taken = load_with_choice(model)
-    openvino_convert.save(openvino_convert.to_openvino(network, model.preprocess), folder)
-    return {"classes": network.spec.classes} | ({"taken": taken.as_notes()} if taken else {})
+    read = read_state(model)
+    graph = graphs.build(read.spec, read.state, model.preprocess)
+    graphs.save(graph, folder / openvino.NETWORK_FILE)
+    return {"classes": read.spec.classes} | ({"taken": read.taken.as_notes()} if read.taken else {})

@@ -14,6 +14,7 @@ from senet_cli.weights.taken import Taken
 
 if TYPE_CHECKING:
     from senet_cli.nets.network import SENetwork
+    from senet_cli.weights.read import NetworkState
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +87,25 @@ def load_torch_network(model: RunnableModel) -> SENetwork:
         CheckpointError: the file does not fit the structure.
         DiskError: the file cannot be read, or only a conversion of it is here.
     """
-    return load_with_choice(model)[0]
+    from senet_cli.nets.network import network_from_state
+
+    read = read_state(model)
+    return network_from_state(read.spec, read.state)
 
 
-def load_with_choice(model: RunnableModel) -> tuple[SENetwork, Taken | None]:
-    """Load a network as `load_torch_network`, and say which of the file's weights were taken.
+def read_state(model: RunnableModel) -> NetworkState:
+    """Read the tensors of a model's network; PyTorch is needed for its own format only.
 
-    The second value is None for files whose layout the catalogue knows: they hold one set of weights.
+    Raises:
+        CheckpointError: the file does not fit the structure.
+        DiskError: the file cannot be read, or only a conversion of it is here.
     """
     from senet_cli.weights.publishers import find_layout
-    from senet_cli.weights.read import load_network, load_own
+    from senet_cli.weights.read import read_network, read_own
 
     start, spec = model.start, model.architecture.spec
     if isinstance(start, FromConversion):
         raise DiskError(f"the file of `{model.name}` is gone", advise("fetch", name=model.name))
     if start.layout is None:
-        return load_own(start.path, spec, start.weights_key)
-    return load_network(start.path, spec, find_layout(start.layout)), None
+        return read_own(start.path, spec, start.weights_key)
+    return read_network(start.path, spec, find_layout(start.layout))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from senet_cli.errors import DeviceError, advise
+from senet_cli.graphs.openvino import is_installed
 from senet_cli.inference.engines import openvino
 from senet_cli.inference.engines.base import (
     DeviceFacts,
@@ -87,7 +88,7 @@ def resolve_runtime(
         resolved = "cpu" if device == "auto" else device
     else:
         resolved = resolve_device(device, _facts(device))
-    name = resolve_engine(engine, resolved, openvino=openvino.is_installed())
+    name = resolve_engine(engine, resolved, openvino=is_installed())
     if name == "openvino" and not openvino.calculates(precision):
         if engine == "openvino":
             raise DeviceError(

@@ -11,7 +11,7 @@ from senet_cli.events import ConversionNotKept, Reporter, WeightsTaken
 from senet_cli.inference.conversions import convert_into, ensure_converted
 from senet_cli.inference.engines import openvino
 from senet_cli.inference.engines.base import Engine
-from senet_cli.inference.models import FromFile, RunnableModel, load_with_choice
+from senet_cli.inference.models import FromFile, RunnableModel, read_state
 from senet_cli.inference.runtime import Runtime
 from senet_cli.settings import Settings
 from senet_cli.weights.taken import Taken
@@ -34,9 +34,11 @@ def start_engine(
 
 def _start_torch(model: RunnableModel, runtime: Runtime, reporter: Reporter) -> tuple[Engine, int]:
     from senet_cli.inference.engines.torch import TorchEngine
+    from senet_cli.nets.network import network_from_state
 
-    network, taken = load_with_choice(model)
-    _report(taken, model, reporter)
+    read = read_state(model)
+    _report(read.taken, model, reporter)
+    network = network_from_state(read.spec, read.state)
     engine = TorchEngine(
         network,
         model.preprocess,

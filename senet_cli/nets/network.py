@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from senet_cli.nets import inception, parts
@@ -76,12 +78,29 @@ def build_network(spec: Spec) -> SENetwork:
     return network
 
 
-def network_from_state(spec: Spec, state: dict[str, Tensor]) -> SENetwork:
-    """Build a network that takes over the tensors of `state`, in evaluation mode.
+def network_from_state(spec: Spec, state: Mapping[str, NDArray[np.float32]]) -> SENetwork:
+    """Build a network that takes over the arrays of `state`, in evaluation mode.
 
     It is built on the meta device, so that no time goes into weights that are replaced at once.
+
+    Args:
+        spec: the exact structure.
+        state: its tensors but the counters of batches, which become 0; arrays that cannot be written to are
+            copied.
     """
     with torch.device("meta"):
         network = SENetwork(spec)
-    network.load_state_dict(state, strict=True, assign=True)
+    tensors = {key: torch.from_numpy(np.require(value, None, ["C", "W"])) for key, value in state.items()}
+    counters = [key for key in network.state_dict() if key.endswith("num_batches_tracked")]
+    tensors |= {key: torch.zeros((), dtype=torch.long) for key in counters}
+    network.load_state_dict(tensors, strict=True, assign=True)
     return network.eval()
+
+
+def state_of(network: SENetwork) -> dict[str, NDArray[np.float32]]:
+    """Give a network's tensors as float32 arrays, for `network_from_state`; counters are left out."""
+    return {
+        key: value.detach().float().cpu().contiguous().numpy()
+        for key, value in network.state_dict().items()
+        if value.ndim
+    }

@@ -53,6 +53,11 @@ class Conv:
         return (size + 2 * self.padding - self.kernel) // self.stride + 1
 
     @property
+    def weight_shape(self) -> tuple[int, int, int, int]:
+        """Outputs, inputs of each, rows, columns."""
+        return (self.out_channels, self.in_channels // self.groups, self.kernel, self.kernel)
+
+    @property
     def weights(self) -> int:
         """Number of weights."""
         return self.kernel**2 * self.in_channels * self.out_channels // self.groups

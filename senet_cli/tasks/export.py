@@ -17,7 +17,7 @@ from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.catalogue.traits import only_in
 from senet_cli.errors import UsageError, advise
 from senet_cli.events import Reporter
-from senet_cli.inference.models import FromFile, load_torch_network
+from senet_cli.inference.models import FromFile, read_state
 from senet_cli.inference.resolve import Resolver
 from senet_cli.output.files import write_file
 from senet_cli.output.targets import check_target
@@ -96,12 +96,12 @@ def export(request: ExportRequest, settings: Settings, reporter: Reporter) -> Wr
 
     from senet_cli.weights.write import checkpoint_bytes
 
-    network = load_torch_network(model)
-    data = checkpoint_bytes(network, layout, request.container)
+    read = read_state(model)
+    data = checkpoint_bytes(read.state, layout, request.container)
     _check_target(path, force=request.force)
     write_file(path, data, [model.start.path] if isinstance(model.start, FromFile) else [])
     manifest = resolver.catalogue.manifest
-    architecture = replace(model.architecture, spec=network.spec)
+    architecture = replace(model.architecture, spec=read.spec)
     file = WrittenFile(path, request.container, architecture.spec.classes)
     load = " or ".join(_loaders(manifest, architecture, layout, file))
     caution = "" if load else _caution(manifest, architecture, layout)
@@ -210,6 +210,6 @@ def _caution(manifest: Manifest, architecture: Architecture, layout: KeyLayout) 
 
 
 def _same_tensors(one: Spec, other: Spec) -> bool:
-    from senet_cli.weights.read import expected_shapes
+    from senet_cli.graphs.parameters import expected_shapes
 
     return expected_shapes(one) == expected_shapes(other)

@@ -247,7 +247,7 @@ def _named(labels: LabelSet | None, classes: int, model: str) -> LabelSet:
 
 
 def _from_run(request: ImportRequest, catalogue: Catalogue, settings: Settings, reporter: Reporter) -> _Found:
-    from senet_cli.weights.read import load_network
+    from senet_cli.weights.read import read_network
     from senet_cli.weights.write import checkpoint_bytes
 
     run = request.origin
@@ -271,11 +271,11 @@ def _from_run(request: ImportRequest, catalogue: Catalogue, settings: Settings, 
     if installed is None:
         raise UsageError(f"the weights of the run `{run}` are not there", "Give the file of weights.")
     spec = checkpoint.architecture.spec
-    network = load_network(installed.path, spec, find_layout(installed.file.layout))
+    read = read_network(installed.path, spec, find_layout(installed.file.layout))
     return _Found(
         architecture=checkpoint.architecture,
         layout=installed.file.layout,
-        weights=checkpoint_bytes(network, SENET, "safetensors"),
+        weights=checkpoint_bytes(read.state, SENET, "safetensors"),
         preprocess=checkpoint.preprocess,
         labels=model.labels,
         metrics=checkpoint.metrics,
@@ -290,7 +290,6 @@ def _from_file(request: ImportRequest, manifest: Manifest, reporter: Reporter) -
     path = request.origin
     sha256 = digest_of(path)
     _refuse_published(path, sha256, manifest)
-    from senet_cli.nets.network import network_from_state
     from senet_cli.weights.identify import fit_of, fitting
     from senet_cli.weights.read import read_weights, to_our_keys
     from senet_cli.weights.write import checkpoint_bytes
@@ -306,12 +305,11 @@ def _from_file(request: ImportRequest, manifest: Manifest, reporter: Reporter) -
         fit = _only(fitting(tensors, manifest.architectures.values(), path), manifest, path)
     architecture = fit.architecture
     state = to_our_keys(tensors, architecture.spec, fit.layout, path)
-    network = network_from_state(architecture.spec, state)
     of_it = f" (`{_utf8(taken.key)}`)" if taken.chosen else ""
     return _Found(
         architecture=architecture,
         layout=fit.layout.name,
-        weights=checkpoint_bytes(network, SENET, "safetensors"),
+        weights=checkpoint_bytes(state, SENET, "safetensors"),
         preprocess=publisher_of(fit.layout).preprocess_of(architecture.preprocess),
         labels=_usual_labels(architecture, manifest),
         metrics=(),

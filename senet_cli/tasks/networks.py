@@ -87,7 +87,7 @@ def load_network(path: str | os.PathLike[str], arch: str, layout: str | None = N
         CheckpointError: the file cannot be read or does not fit.
         DiskError: the file cannot be read.
     """
-    from senet_cli.weights import read
+    from senet_cli.weights import load
     from senet_cli.weights.publishers import find_layout
 
     file = Path(path)
@@ -95,5 +95,5 @@ def load_network(path: str | os.PathLike[str], arch: str, layout: str | None = N
         raise UsageError(f"`{file}` is not a file")
     spec = Catalogue.load(Settings.from_environment()).architecture(arch).spec
     if layout is None:
-        return read.load_own_network(file, spec)
-    return read.load_network(file, spec, find_layout(layout))
+        return load.load_own_network(file, spec)
+    return load.load_network(file, spec, find_layout(layout))

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from senet_cli.errors import CheckpointError, DiskError
+from senet_cli.weights.arrays import State
 from senet_cli.weights.publishers.caffe import class_order
 
 Blobs = list[NDArray[np.float32]]
@@ -34,7 +33,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _OLD_LAYERS, _LAYER = 2, 100
 
 
-def read_caffemodel(path: Path) -> dict[str, Tensor]:
+def read_caffemodel(path: Path) -> State:
     """Read all weights of a file, float32, under the names of their layers.
 
     `conv1/7x7_s2.weight` and `classifier.bias` are the blobs of a layer. Batch norm and the Scale layer
@@ -45,14 +44,14 @@ def read_caffemodel(path: Path) -> dict[str, Tensor]:
         CheckpointError: not such a file, or damaged, or of a kind of layer that SE networks do not have.
         DiskError: the file cannot be read.
     """
-    tensors: dict[str, Tensor] = {}
+    tensors: State = {}
     try:
         with path.open("rb") as file:
             for layer in _layers(file, path):
                 for key, values in _named(layer, path).items():
                     if key in tensors:
                         _fail(path, f"holds `{key[:100]}` twice")
-                    tensors[key] = torch.from_numpy(values)
+                    tensors[key] = values
     except OSError as error:
         raise DiskError.from_os_error(error, f"reading `{path}`") from error
     if not tensors:
@@ -60,7 +59,7 @@ def read_caffemodel(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def to_our_conventions(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def to_our_conventions(state: State) -> State:
     """Convert tensors under our keys, as the Caffe network has them -> as ours has them.
 
     The first convolution takes RGB instead of BGR. The head's classes are put in the order of sorted WordNet
@@ -68,9 +67,9 @@ def to_our_conventions(state: dict[str, Tensor]) -> dict[str, Tensor]:
     an order that only they know, and stays as it is.
     """
     first = next(key for key, value in state.items() if key.startswith("stem.") and value.ndim == 4)
-    turned = {first: state[first].flip(1)}
+    turned = {first: state[first][:, ::-1]}
     if len(state["head.bias"]) == len(class_order()):
-        rows = torch.tensor(class_order())
+        rows = np.array(class_order())
         turned |= {key: state[key][rows] for key in ("head.weight", "head.bias")}
     return state | turned
 

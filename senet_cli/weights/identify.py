@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from torch import Tensor
-
 from senet_cli.catalogue.entries import Architecture
 from senet_cli.errors import CheckpointError, advise
+from senet_cli.graphs.parameters import expected_shapes
+from senet_cli.weights.arrays import State
 from senet_cli.weights.publishers import LAYOUTS, KeyLayout
-from senet_cli.weights.read import expected_shapes, fit_to_keys, recognise_layout
+from senet_cli.weights.read import fit_to_keys, recognise_layout
 
 _NOT_TRAINED = ("running_mean", "running_var", "num_batches_tracked")
 _NEAREST = 6
@@ -35,18 +35,15 @@ class Fit:
     layout: KeyLayout
 
 
-def fitting(tensors: dict[str, Tensor], known: Iterable[Architecture], path: Path) -> tuple[Fit, ...]:
+def fitting(tensors: State, known: Iterable[Architecture], path: Path) -> tuple[Fit, ...]:
     """Find all architectures of `known` that the tensors of the file at `path` fit exactly, at least one.
-
-    Building a network on the meta device takes a hundred times as long as counting its parameters, so only
-    those are built whose number of parameters is the file's.
 
     Raises:
         CheckpointError: none fits; the message says which is nearest and why it does not fit.
     """
     classes = _classes(tensors, path)
     architectures = [_with_classes(architecture, classes) for architecture in known]
-    count = sum(value.numel() for key, value in tensors.items() if not key.endswith(_NOT_TRAINED))
+    count = sum(value.size for key, value in tensors.items() if not key.endswith(_NOT_TRAINED))
     same = [entry for entry in architectures if entry.spec.parameters() == count]
     fits = tuple(fit for entry in same if (fit := _fit(tensors, entry, path)))
     if not fits:
@@ -54,7 +51,7 @@ def fitting(tensors: dict[str, Tensor], known: Iterable[Architecture], path: Pat
     return fits
 
 
-def fit_of(tensors: dict[str, Tensor], architecture: Architecture, path: Path) -> Fit:
+def fit_of(tensors: State, architecture: Architecture, path: Path) -> Fit:
     """Fit a file's tensors to an architecture with the file's number of classes.
 
     Raises:
@@ -66,7 +63,7 @@ def fit_of(tensors: dict[str, Tensor], architecture: Architecture, path: Path) -
     return Fit(architecture, layout)
 
 
-def _fit(tensors: dict[str, Tensor], architecture: Architecture, path: Path) -> Fit | None:
+def _fit(tensors: State, architecture: Architecture, path: Path) -> Fit | None:
     try:
         return fit_of(tensors, architecture, path)
     except CheckpointError:
@@ -77,7 +74,7 @@ def _with_classes(architecture: Architecture, classes: int) -> Architecture:
     return replace(architecture, spec=architecture.spec.with_classes(classes))
 
 
-def _classes(tensors: dict[str, Tensor], path: Path) -> int:
+def _classes(tensors: State, path: Path) -> int:
     """Rows of the classifier's weights, whoever named them."""
     for layout in LAYOUTS.values():
         head = tensors.get(layout.key("head.weight"))
@@ -92,7 +89,7 @@ def _classes(tensors: dict[str, Tensor], path: Path) -> int:
 
 
 def _nothing_fits(
-    tensors: dict[str, Tensor], architectures: Sequence[Architecture], count: int, path: Path
+    tensors: State, architectures: Sequence[Architecture], count: int, path: Path
 ) -> CheckpointError:
     """Say what is wrong with the architecture that shares most tensors with the file."""
     by_count = {entry.spec.parameters(): entry for entry in reversed(architectures)}
@@ -109,7 +106,7 @@ def _nothing_fits(
     raise AssertionError("an architecture fits whose parameters are another number")
 
 
-def _shared(tensors: dict[str, Tensor], architecture: Architecture, path: Path) -> int:
+def _shared(tensors: State, architecture: Architecture, path: Path) -> int:
     """Count the tensors that the file and the architecture have in common."""
     try:
         layout = recognise_layout(tensors, architecture.spec, path)
@@ -121,5 +118,5 @@ def _shared(tensors: dict[str, Tensor], architecture: Architecture, path: Path) 
             value = tensors.get(layout.key(key))
         except KeyError:  # a part that this publisher has no name for
             continue
-        shared += value is not None and value.numel() == math.prod(shape)
+        shared += value is not None and value.size == math.prod(shape)
     return shared

@@ -23,6 +23,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from numpy.typing import NDArray
+
+from senet_cli.weights.arrays import Unreadable
+
+_NESTED = 6
+"""Dicts within dicts in which tensors are looked for; `weights.unwrap` looks less deep."""
 _LOCK = threading.Lock()
 """PyTorch keeps one list of allowed names for the whole process, and the first to leave clears it."""
 
@@ -103,6 +109,49 @@ def load(source: Path | IO[bytes]) -> Any:
     with _LOCK, torch.serialization.safe_globals(names), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what torch warns of is an error here anyway
         return torch.load(source, map_location="cpu", weights_only=True)
+
+
+def load_arrays(source: Path | IO[bytes]) -> Any:
+    """Load a file as `load` does, with arrays in place of the tensors in its dicts; see `as_arrays`."""
+    data = load(source)
+    return as_arrays(data) if isinstance(data, dict) else data
+
+
+def as_arrays(data: dict[Any, Any], depth: int = _NESTED) -> dict[Any, Any]:
+    """Put arrays of the same memory in place of tensors, in dicts within dicts to some depth.
+
+    Numbers that NumPy does not know, such as bf16, come as float32; a tensor that is not numbers in memory as
+    `Unreadable`.
+    """
+    import torch
+
+    held: dict[Any, Any] = {}
+    for key, value in dict.items(data):  # a dict out of a file may have attributes in place of its methods
+        if isinstance(value, torch.Tensor):
+            held[key] = _array(value)
+        elif isinstance(value, dict) and depth:
+            held[key] = as_arrays(value, depth - 1)
+        else:
+            held[key] = value
+    return held
+
+
+def _array(value: Any) -> NDArray[Any] | Unreadable:
+    import torch
+
+    plain = type(value) in (torch.Tensor, torch.nn.Parameter) and value.layout == torch.strided
+    if not plain or value.is_quantized or value.is_meta:
+        return Unreadable()
+    value = value.detach().resolve_conj().resolve_neg()
+    if value.is_floating_point() and value.dtype not in (torch.float16, torch.float32, torch.float64):
+        if value.nbytes > value.untyped_storage().nbytes():  # few numbers that claim to be many
+            return Unreadable()
+        value = value.float()
+    try:
+        array: NDArray[Any] = value.numpy()
+    except (TypeError, RuntimeError):  # a format of numbers that NumPy does not know
+        return Unreadable()
+    return array
 
 
 # --- looking at a pickle without loading it -----------------------------------------------------

@@ -13,17 +13,19 @@ import pickle
 import struct
 import zipfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from senet_cli.errors import CheckpointError, DiskError, advise
-from senet_cli.nets.network import SENetwork, network_from_state
+from senet_cli.graphs.parameters import expected_shapes
 from senet_cli.specs import Spec
 from senet_cli.store.archives import is_archive, open_member
 from senet_cli.weights import pickles
+from senet_cli.weights.arrays import State, load_safetensors
 from senet_cli.weights.formats import (
     HEAD_BYTES,
     check_folder,
@@ -56,8 +58,23 @@ _UNREADABLE = (
 """What torch's reader raises for damaged files; this module is the one place that catches so much."""
 
 
-def load_network(path: Path, spec: Spec, layout: KeyLayout) -> SENetwork:
-    """Load the network in `path`, in evaluation mode on the CPU, float32.
+@dataclass(frozen=True, slots=True)
+class NetworkState:
+    """The tensors of a whole network.
+
+    Args:
+        spec: the structure that they fit, with the file's number of classes.
+        state: under our names, float32, finite.
+        taken: which of the file's weights they are; None for files that hold one set.
+    """
+
+    spec: Spec
+    state: State
+    taken: Taken | None = None
+
+
+def read_network(path: Path, spec: Spec, layout: KeyLayout) -> NetworkState:
+    """Read the network in `path`.
 
     Args:
         path: a safetensors, torch or .caffemodel file.
@@ -68,16 +85,11 @@ def load_network(path: Path, spec: Spec, layout: KeyLayout) -> SENetwork:
         CheckpointError: not such a file, or tensors missing, left over, misshapen or not finite.
         DiskError: the file cannot be read.
     """
-    return network_from_state(spec, to_our_keys(read_tensors(path), spec, layout, path))
+    return NetworkState(spec, to_our_keys(read_tensors(path), spec, layout, path))
 
 
-def load_own_network(path: Path, spec: Spec, key: str | None = None) -> SENetwork:
-    """Load a network as `load_own` does, without what was taken."""
-    return load_own(path, spec, key)[0]
-
-
-def load_own(path: Path, spec: Spec, key: str | None = None) -> tuple[SENetwork, Taken]:
-    """Load weights of your own: layout and number of classes are read off the file.
+def read_own(path: Path, spec: Spec, key: str | None = None) -> NetworkState:
+    """Read weights of your own: layout and number of classes are read off the file.
 
     Args:
         path: a safetensors, torch or .caffemodel file.
@@ -85,7 +97,7 @@ def load_own(path: Path, spec: Spec, key: str | None = None) -> tuple[SENetwork,
         key: which of the file's sets of weights to take; None: the preferred one.
 
     Raises:
-        CheckpointError: as `load_network`.
+        CheckpointError: as `read_network`.
         DiskError: the file cannot be read.
         UsageError: the file holds no set `key`.
     """
@@ -95,13 +107,13 @@ def load_own(path: Path, spec: Spec, key: str | None = None) -> tuple[SENetwork,
     head = tensors.get(layout.key("head.weight"))
     if head is not None and head.ndim == 2:
         spec = spec.with_classes(len(head))
-    return network_from_state(spec, to_our_keys(tensors, spec, layout, path)), weights.taken
+    return NetworkState(spec, to_our_keys(tensors, spec, layout, path), weights.taken)
 
 
 # --- files --------------------------------------------------------------------------------------
 
 
-def read_tensors(path: Path, key: str | None = None) -> dict[str, Tensor]:
+def read_tensors(path: Path, key: str | None = None) -> State:
     """Read the tensors of a file's weights; see `read_weights`."""
     return read_weights(path, key).tensors
 
@@ -135,17 +147,16 @@ def read_weights(path: Path, key: str | None = None) -> Weights:
     return weights_in(_load_torch(path), path, key)
 
 
-def _load_safetensors(path: Path) -> dict[str, Tensor]:
+def _load_safetensors(path: Path) -> State:
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     try:
-        return load_file(path, device="cpu")
+        return load_safetensors(path)
     except (SafetensorError, ValueError, OSError) as error:
         raise _damaged(path, error) from error
 
 
-def _load_caffemodel(path: Path) -> dict[str, Tensor]:
+def _load_caffemodel(path: Path) -> State:
     from senet_cli.weights.caffemodel import read_caffemodel
 
     return read_caffemodel(path)
@@ -157,7 +168,7 @@ def _load_torch(path: Path) -> Any:
         if is_archive(path):
             with open_member(path, str(path)) as (_, stream):
                 source = io.BytesIO(stream.read())
-        return pickles.load(source)
+        return pickles.load_arrays(source)
     except _UNREADABLE as error:
         raise _refused(path, source, error) from error
 
@@ -201,13 +212,7 @@ def _reason(error: Exception) -> str:
 # --- keys and values ----------------------------------------------------------------------------
 
 
-def expected_shapes(spec: Spec) -> dict[str, torch.Size]:
-    """Map our key -> shape for every tensor that the network of `spec` holds."""
-    with torch.device("meta"):
-        return {key: value.shape for key, value in SENetwork(spec).state_dict().items()}
-
-
-def recognise_layout(tensors: dict[str, Tensor], spec: Spec, path: Path) -> KeyLayout:
+def recognise_layout(tensors: State, spec: Spec, path: Path) -> KeyLayout:
     """Find the layout that explains most keys of the file.
 
     Raises:
@@ -227,7 +232,7 @@ def recognise_layout(tensors: dict[str, Tensor], spec: Spec, path: Path) -> KeyL
     return best
 
 
-def to_our_keys(tensors: dict[str, Tensor], spec: Spec, layout: KeyLayout, path: Path) -> dict[str, Tensor]:
+def to_our_keys(tensors: State, spec: Spec, layout: KeyLayout, path: Path) -> State:
     """Put the file's tensors under our keys: complete, nothing left over, right shapes, float32, finite.
 
     Raises:
@@ -241,25 +246,26 @@ def to_our_keys(tensors: dict[str, Tensor], spec: Spec, layout: KeyLayout, path:
     return state
 
 
-def fit_to_keys(tensors: dict[str, Tensor], spec: Spec, layout: KeyLayout, path: Path) -> dict[str, Tensor]:
+def fit_to_keys(tensors: State, spec: Spec, layout: KeyLayout, path: Path) -> State:
     """Put the file's tensors under our keys: complete, nothing left over, right shapes; numbers unchecked.
 
     Two spellings of the same numbers are accepted: SE weights as linear maps (2-D) or as 1x1 convolutions
-    (4-D), and batch norms with or without their counter of batches (older than PyTorch 0.4.1).
+    (4-D), and batch norms with or without their counter of batches (older than PyTorch 0.4.1). The counters,
+    which no calculation needs, are left out.
 
     Raises:
         CheckpointError: anything else than an exact fit.
     """
     rest = dict(tensors)
-    state: dict[str, Tensor] = {}
+    state: State = {}
     missing: list[str] = []
     misshapen: list[str] = []
     for key, shape in expected_shapes(spec).items():
         theirs = _their_key(layout, key)
         value = rest.pop(theirs, None) if theirs else None
         if _is_counter(key):
-            state[key] = torch.zeros((), dtype=torch.long)
-        elif value is None:
+            continue
+        if value is None:
             missing.append(theirs or key)
         elif (fitted := _fit(value, shape)) is None:
             misshapen.append(f"{theirs} is {_dims(value.shape)} instead of {_dims(shape)}")
@@ -281,7 +287,7 @@ def _is_counter(key: str) -> bool:
     return key.endswith("num_batches_tracked")
 
 
-def _fit(value: Tensor, shape: torch.Size) -> Tensor | None:
+def _fit(value: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any] | None:
     if value.shape == shape:
         return value
     if len(shape) == 2 and value.shape == (*shape, 1, 1):
@@ -289,14 +295,14 @@ def _fit(value: Tensor, shape: torch.Size) -> Tensor | None:
     return None
 
 
-def _as_float(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
-    weights = {key: value for key, value in state.items() if not _is_counter(key)}
-    if odd := [f"{key} ({value.dtype})" for key, value in weights.items() if not value.is_floating_point()]:
+def _as_float(state: State, path: Path) -> State:
+    if odd := [f"{key} ({value.dtype})" for key, value in state.items() if value.dtype.kind != "f"]:
         raise CheckpointError(f"`{path}` holds weights that are not floating point: {some(odd)}")
-    weights = {key: value.float() for key, value in weights.items()}
-    if odd := [key for key, value in weights.items() if not bool(torch.isfinite(value).all())]:
+    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused
+        weights = {key: value.astype(np.float32, copy=False) for key, value in state.items()}
+    if odd := [key for key, value in weights.items() if not np.isfinite(value).all()]:
         raise CheckpointError(f"`{path}` holds weights that are infinite or not a number: {some(odd)}")
-    return state | weights
+    return weights
 
 
 def _misfit(

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+import numpy as np
+from numpy.typing import NDArray
 
 from senet_cli.errors import CheckpointError, UsageError, advise
+from senet_cli.weights.arrays import State, Unreadable
 from senet_cli.weights.publishers import LAYOUTS
 from senet_cli.weights.taken import WHOLE, Taken
 
@@ -41,8 +42,6 @@ _EMA = "ema_"
 """Before the names of the second set that mmcv's EMAHook keeps among the first."""
 _SHOWN_KEYS = 5
 
-State = dict[str, Tensor]
-
 
 @dataclass(frozen=True, slots=True)
 class Weights:
@@ -61,7 +60,7 @@ def weights_in(data: Any, path: Path, key: str | None = None) -> Weights:
     """Find the weights in what a file holds.
 
     Args:
-        data: as the file's reader returned it.
+        data: as the file's reader returned it, tensors as arrays.
         path: for messages.
         key: which set to take, as `Taken.sets` names them; None: the preferred one.
 
@@ -126,7 +125,7 @@ def _sets(data: Any, prefix: str = "", depth: int = _DEPTH) -> dict[str, dict[An
 
 
 def _has_tensors(held: dict[Any, Any]) -> bool:
-    return any(isinstance(value, Tensor) for value in dict.values(held))
+    return any(_is_tensor(value) for value in dict.values(held))
 
 
 def _may_hold_weights(name: Any) -> bool:
@@ -137,7 +136,7 @@ def _is_state(held: dict[Any, Any]) -> bool:
     """Return True for names with tensors, of which one at least is a weight."""
     items = _items(held)
     names = all(isinstance(name, str) for name in items)
-    tensors = all(isinstance(value, Tensor) for value in items.values())
+    tensors = all(_is_tensor(value) for value in items.values())
     return names and tensors and any(name.rpartition(".")[2] == "weight" for name in items)
 
 
@@ -148,17 +147,15 @@ def _clean(held: dict[Any, Any], path: Path) -> State:
         CheckpointError: something in it is not a tensor with numbers in memory.
     """
     items = _items(held)
-    if strangers := [key for key, value in items.items() if not isinstance(value, Tensor)]:
+    if strangers := [key for key, value in items.items() if not _is_tensor(value)]:
         raise CheckpointError(f"`{path}` holds values that are not tensors: {some(strangers)}")
-    if odd := [key for key, value in items.items() if not _is_plain(value)]:
+    if odd := [key for key, value in items.items() if isinstance(value, Unreadable)]:
         raise CheckpointError(f"`{path}` holds tensors that are sparse, quantised or empty: {some(odd)}")
     return {str(key): value for key, value in items.items()}
 
 
-def _is_plain(value: Tensor) -> bool:
-    """Return True for numbers in memory: not sparse, quantised, on the meta device, or derived."""
-    kind = type(value) in (Tensor, nn.Parameter)
-    return kind and value.layout == torch.strided and not value.is_quantized and not value.is_meta
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, np.ndarray | Unreadable)
 
 
 def _groups(name: str, state: State) -> dict[str, State]:
@@ -302,9 +299,9 @@ def _stripped(name: str, state: State, path: Path) -> Weights | CheckpointError:
     return Weights(tensors, Taken(name, (name,), tuple(removed), tuple(aside)))
 
 
-def _is_counter(key: str, value: Tensor) -> bool:
+def _is_counter(key: str, value: NDArray[Any]) -> bool:
     last = key.rpartition(".")[2]
-    return value.numel() == 1 and (last in _OPERATIONS or last in _COUNTERS)
+    return value.size == 1 and (last in _OPERATIONS or last in _COUNTERS)
 
 
 def _prefix(keys: Iterable[str]) -> str:

@@ -17,12 +17,12 @@ from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.catalogue.traits import structure_in_words
 from senet_cli.inference.engines.torch import TorchEngine
 from senet_cli.nets.folding import fold_batch_norms
-from senet_cli.nets.network import SENetwork, build_network
+from senet_cli.nets.network import SENetwork, build_network, state_of
 from senet_cli.specs import InceptionBlock, InceptionSpec, InceptionStage, SqueezeExcite, StemPool
 from senet_cli.tasks.train.loop import _frozen
+from senet_cli.weights.load import load_network, load_own_network
 from senet_cli.weights.publishers.caffe import CAFFE_INCEPTION
 from senet_cli.weights.publishers.senet import SENET
-from senet_cli.weights.read import load_network, load_own_network
 from tests.oracles.nets import distance, logits_of, random_state, two_images, with_state
 
 SMALL = InceptionSpec(
@@ -116,14 +116,14 @@ def test_folding_changes_nothing() -> None:
 def test_engines_agree(tmp_path: Path) -> None:
     openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed")
     del openvino
-    from senet_cli.inference.engines import openvino_convert
+    from senet_cli.graphs import openvino as graphs
     from senet_cli.inference.engines.openvino import NETWORK_FILE, WEIGHTS_FILE, OpenVINOEngine
 
     network = small()
     with torch.no_grad():
         network.stem.first.conv.weight.mul_(1 / 255)
     pixels = two_images(64).permute(0, 2, 3, 1).contiguous().numpy()
-    openvino_convert.save(openvino_convert.to_openvino(network, PREPROCESS), tmp_path)
+    graphs.save(graphs.build(network.spec, state_of(network), PREPROCESS), tmp_path / NETWORK_FILE)
     converted = OpenVINOEngine(tmp_path / NETWORK_FILE, tmp_path / WEIGHTS_FILE, "fp32", streams=1, threads=1)
     ours = TorchEngine(network, PREPROCESS, "cpu", "fp32")
     for theirs, expected in (

@@ -17,8 +17,9 @@ from senet_cli.catalogue.entries import Preprocess
 from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.nets.network import SENetwork
 from senet_cli.specs import ArchSpec, Conv, InceptionSpec, Spec
+from senet_cli.weights.load import load_network
 from senet_cli.weights.publishers import find_layout
-from senet_cli.weights.read import load_network, read_tensors
+from senet_cli.weights.read import read_tensors
 from tests.oracles.caffe import (
     NETWORKS,
     Layer,

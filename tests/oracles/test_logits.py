@@ -16,8 +16,8 @@ from senet_cli.catalogue.entries import Preprocess
 from senet_cli.inference.engines.torch import TorchEngine
 from senet_cli.nets.network import SENetwork
 from senet_cli.settings import BUNDLED_MODEL
+from senet_cli.weights.load import load_network
 from senet_cli.weights.publishers import find_layout
-from senet_cli.weights.read import load_network
 from tests.oracles.nets import (
     Judge,
     assert_same,

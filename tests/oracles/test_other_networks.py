@@ -14,8 +14,8 @@ from senet_cli import SqueezeExcitation
 from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.errors import CheckpointError
 from senet_cli.specs import SqueezeExcite
+from senet_cli.weights.load import load_network
 from senet_cli.weights.publishers import find_layout
-from senet_cli.weights.read import load_network
 from tests.oracles.nets import (
     Judge,
     assert_same,

@@ -19,7 +19,7 @@ from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.errors import SenetError, UsageError
 from senet_cli.events import SILENCE
-from senet_cli.nets.network import SENetwork, build_network
+from senet_cli.nets.network import SENetwork, build_network, state_of
 from senet_cli.settings import Settings
 from senet_cli.specs import ArchSpec, Bottleneck, DeepStem, Shortcut, SqueezeExcite
 from senet_cli.tasks.export import ExportRequest, Written, export
@@ -189,7 +189,7 @@ def test_the_real_files_have_this_style(data: Path) -> None:
         data / "checkpoints" / "seresnet32_cifar10_cutmix.pt", map_location="cpu", weights_only=True
     )
     network = SENetwork(load_manifest().architecture("seresnet32-cifar-leeyeonsu").spec)
-    ours = published_tensors(network, LEEYEONSU, style_of(LEEYEONSU))
+    ours = published_tensors(state_of(network), LEEYEONSU, style_of(LEEYEONSU))
     assert {key: value.shape for key, value in file["state_dict"].items()} == {
         key: value.shape for key, value in ours.items()
     }
@@ -210,7 +210,7 @@ DEEP = ArchSpec(
 @pytest.mark.parametrize("layout", [MMPRETRAIN, LEEYEONSU], ids=lambda layout: layout.name)
 def test_a_part_without_a_name_is_refused(layout: Any) -> None:
     with pytest.raises(UsageError, match=r"has no name for `stem\.conv1`"):
-        checkpoint_bytes(build_network(DEEP), layout, "torch")
+        checkpoint_bytes(state_of(build_network(DEEP)), layout, "torch")
 
 
 @pytest.mark.parametrize("layout", ["caffe", "caffe-inception", "keras"])

@@ -25,9 +25,9 @@ from senet_cli.specs import (
     SqueezeExcite,
     StemPool,
 )
+from senet_cli.weights.load import load_network, load_own_network
 from senet_cli.weights.publishers import WRITABLE, KeyLayout
 from senet_cli.weights.publishers.timm import TIMM
-from senet_cli.weights.read import load_network, load_own_network
 
 State = dict[str, Tensor]
 

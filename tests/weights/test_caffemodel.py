@@ -18,8 +18,8 @@ from senet_cli.errors import CheckpointError
 from senet_cli.nets.network import SENetwork
 from senet_cli.specs import ArchSpec, Bottleneck, ConvStem, Shortcut, SqueezeExcite, StemPool
 from senet_cli.weights.caffemodel import read_caffemodel, to_our_conventions
+from senet_cli.weights.load import load_network, load_own_network
 from senet_cli.weights.publishers.caffe import CAFFE, class_order
-from senet_cli.weights.read import load_network, load_own_network
 from tests.oracles.caffe import Array, blob_bytes, field, layer_bytes, varint
 
 SPEC = ArchSpec(
@@ -152,15 +152,15 @@ def test_the_order_of_the_classes(data: Path) -> None:
 
 
 def test_only_a_head_for_imagenet_is_put_in_order() -> None:
-    first = torch.arange(12.0).reshape(1, 3, 2, 2)
+    first = np.arange(12.0).reshape(1, 3, 2, 2)
     for classes in (1000, 7):
         state = {
             "stem.conv.weight": first,
-            "head.weight": torch.arange(2.0 * classes).reshape(classes, 2),
-            "head.bias": torch.arange(float(classes)),
+            "head.weight": np.arange(2.0 * classes).reshape(classes, 2),
+            "head.bias": np.arange(float(classes)),
         }
         turned = to_our_conventions(state)
-        assert torch.equal(turned["stem.conv.weight"], first[:, [2, 1, 0]])
+        assert np.array_equal(turned["stem.conv.weight"], first[:, [2, 1, 0]])
         ordered = list(class_order()) if classes == 1000 else list(range(classes))
         assert turned["head.bias"].tolist() == ordered
         assert turned["head.weight"][:, 0].tolist() == [2 * number for number in ordered]

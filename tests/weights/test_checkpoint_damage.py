@@ -13,8 +13,8 @@ import torch
 
 from senet_cli.errors import CheckpointError, DiskError
 from senet_cli.nets.network import SENetwork
+from senet_cli.weights.load import load_network
 from senet_cli.weights.publishers.timm import TIMM
-from senet_cli.weights.read import load_network
 from tests.weights.checkpoints import BASIC, published, refused, save
 
 

@@ -16,10 +16,10 @@ from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.errors import CheckpointError, ModelError
 from senet_cli.nets.network import SENetwork
 from senet_cli.specs import ArchSpec
+from senet_cli.weights.load import load_network, load_own_network
 from senet_cli.weights.publishers import LAYOUTS, WRITABLE, KeyLayout, find_layout
 from senet_cli.weights.publishers.cadene import CADENE
 from senet_cli.weights.publishers.timm import TIMM
-from senet_cli.weights.read import load_network, load_own_network
 from tests.weights.checkpoints import (
     BASIC,
     CONV,

@@ -12,8 +12,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from senet_cli.cli.hints import hint
 from senet_cli.errors import CheckpointError, ExitCode, UsageError
+from senet_cli.nets.network import network_from_state
 from senet_cli.weights.publishers import LAYOUTS, find_layout
-from senet_cli.weights.read import load_own, read_weights
+from senet_cli.weights.read import read_own, read_weights
 from senet_cli.weights.unwrap import _INSERTED
 from tests.weights.checkpoints import BASIC, State, assert_loaded, published, refused, save
 
@@ -31,8 +32,11 @@ def under(prefix: str, state: State) -> State:
     return {f"{prefix}{key}": value for key, value in state.items()}
 
 
-def same(taken: State, expected: State) -> bool:
-    return taken.keys() == expected.keys() and all(torch.equal(taken[key], expected[key]) for key in expected)
+def same(taken: dict[str, Any], expected: State) -> bool:
+    arrays = {key: torch.from_numpy(value) for key, value in taken.items()}
+    return arrays.keys() == expected.keys() and all(
+        torch.equal(arrays[key], expected[key]) for key in expected
+    )
 
 
 TIMM_FILES: dict[str, dict[str, Any]] = {
@@ -186,8 +190,10 @@ def test_files_of_other_trainers(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["ema", "network", "weights", "params", "net", "model_state_dict", "module"])
 def test_every_wrapper_is_taken_off(name: str, path: Path) -> None:
-    network, taken = load_own(save(path, {name: RAW, "epoch": 3}), BASIC)
-    assert_loaded(network, BASIC)
+    read = read_own(save(path, {name: RAW, "epoch": 3}), BASIC)
+    assert_loaded(network_from_state(read.spec, read.state), BASIC)
+    taken = read.taken
+    assert taken is not None
     assert (taken.key, taken.sets) == (name, (name,))
 
 
@@ -259,9 +265,10 @@ def test_counters_of_operations_are_set_aside(path: Path) -> None:
         for module in ("", "conv1.", "layer1.0.", "layer1.0.se.fc1.")
         for name in ("total_ops", "total_params")
     }
-    network, taken = load_own(save(path, RAW | counters), BASIC)
-    assert_loaded(network, BASIC)
-    assert set(taken.set_aside) == counters.keys()
+    read = read_own(save(path, RAW | counters), BASIC)
+    assert_loaded(network_from_state(read.spec, read.state), BASIC)
+    assert read.taken is not None
+    assert set(read.taken.set_aside) == counters.keys()
 
 
 @pytest.mark.parametrize(

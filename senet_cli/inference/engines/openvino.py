@@ -2,64 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import queue
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from senet_cli.graphs.openvino import import_openvino
 from senet_cli.inference.engines.base import UNLIMITED, EngineName, Precision
 
-CONVERTER = 1
-"""Version of what `openvino_convert` makes; older conversions are made anew."""
+CONVERTER = 2
+"""Version of what `senet_cli.graphs.openvino` builds; older conversions are made anew."""
 NETWORK_FILE, WEIGHTS_FILE = "network.xml", "network.bin"
 
 _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 _CAPABILITIES: dict[Precision, str] = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16"}
-
-
-def is_installed() -> bool:
-    """Return True if the library is there; it is not imported."""
-    return importlib.util.find_spec("openvino") is not None
-
-
-def import_openvino() -> Any:
-    """Import the library as it runs networks: without its converter, whose import takes time.
-
-    The converter would also import the library's telemetry, which looks up a host's name there and then.
-    """
-    if imported := sys.modules.get("openvino"):
-        return imported
-    with _hidden("openvino.tools.ovc"), _hidden("openvino_telemetry"):
-        return importlib.import_module("openvino")
-
-
-def import_converter() -> Any:
-    """Import the library's converter without telemetry, for which it has a stub if that is not installed."""
-    import_openvino()
-    with _hidden("openvino_telemetry"):
-        return importlib.import_module("openvino.tools.ovc")
-
-
-@contextmanager
-def _hidden(package: str) -> Iterator[None]:
-    """Within the block, importing `package` fails as if it were not installed."""
-    before = sys.modules.get(package)
-    sys.modules[package] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        if before is None:
-            del sys.modules[package]
-        else:
-            sys.modules[package] = before
 
 
 def calculates(precision: Precision) -> bool:

@@ -238,11 +238,11 @@ class RunFolder:
         Raises:
             DiskError: they cannot be written.
         """
-        from safetensors.torch import save
+        from safetensors.numpy import save
 
-        state = network.state_dict()
-        tensors = {key: value.float().cpu().contiguous() for key, value in state.items() if value.ndim}
-        weights = save(tensors, metadata={"format": "pt"})
+        from senet_cli.nets.network import state_of
+
+        weights = save(state_of(network), metadata={"format": "pt"})
         name = WEIGHTS_FILE if done is None else unfinished_file(*done)
         try:
             written = ModelFolder(self.path).write(checkpoint, labels, weights, weights_name=name)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from senet_cli.catalogue.lookup import load_manifest
-from senet_cli.inference.engines import openvino
+from senet_cli.graphs import openvino
 from tests.conftest import Senet
 from tests.environment import Environment
 

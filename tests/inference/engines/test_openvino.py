@@ -14,12 +14,14 @@ import pytest
 import torch
 
 from senet_cli.catalogue.lookup import load_manifest
+from senet_cli.graphs import openvino as graphs
 from senet_cli.inference.engines import openvino
 from senet_cli.inference.engines.base import Precision
-from senet_cli.nets.network import SENetwork, build_network
+from senet_cli.nets.network import SENetwork, build_network, state_of
 from senet_cli.specs import ArchSpec, Spec
 from tests.oracles.nets import (
     assert_same,
+    distance,
     eight_images,
     logits_of,
     normalised,
@@ -31,7 +33,7 @@ from tests.oracles.nets import (
 )
 from tests.oracles.parts import cheapest, parts_of
 
-pytestmark = pytest.mark.skipif(not openvino.is_installed(), reason="OpenVINO is not installed")
+pytestmark = pytest.mark.skipif(not graphs.is_installed(), reason="OpenVINO is not installed")
 
 ARCHITECTURES = load_manifest().architectures
 SMALL = "seresnet20-cifar"
@@ -63,10 +65,8 @@ def random_network(key: str, *, shallow: bool = False) -> SENetwork:
 
 
 def converted(network: SENetwork, key: str, folder: Path) -> tuple[Path, Path]:
-    from senet_cli.inference.engines.openvino_convert import save, to_openvino
-
     preprocess = replace(ARCHITECTURES[key].preprocess, crop=size_of(key))
-    save(to_openvino(network, preprocess), folder)
+    graphs.save(graphs.build(network.spec, state_of(network), preprocess), folder / openvino.NETWORK_FILE)
     return folder / openvino.NETWORK_FILE, folder / openvino.WEIGHTS_FILE
 
 
@@ -90,7 +90,11 @@ def compare(network: SENetwork, key: str, folder: Path) -> None:
     numbers = ARCHITECTURES[key].preprocess
     inputs = normalised(images, numbers.mean, numbers.std)
     assert ours.dtype == np.float32
-    assert_same(torch.from_numpy(ours).double(), logits_of(network.double(), inputs.double()), 2e-5)
+    in_float32 = logits_of(network.float(), inputs.float()).double()
+    exact = logits_of(network.double(), inputs.double())
+    # random weights can magnify the rounding of float32, whoever calculates with them
+    limit = max(2e-5, 2 * distance(in_float32, exact))
+    assert_same(torch.from_numpy(ours).double(), exact, limit)
 
 
 @pytest.mark.parametrize("key", DEFAULT)
@@ -152,8 +156,7 @@ def test_stored_weights_are_not_rounded(small: tuple[SENetwork, tuple[Path, Path
 
 
 def test_telemetry_is_not_there_while_the_library_is_imported() -> None:
-    assert openvino.import_openvino() is sys.modules["openvino"]
-    openvino.import_converter()
+    assert graphs.import_openvino() is sys.modules["openvino"]
     assert sys.modules.get("openvino_telemetry", "absent") is not None  # the block was taken away again
 
 

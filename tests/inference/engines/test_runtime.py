@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from senet_cli.errors import DeviceError, UsageError
+from senet_cli.inference import runtime
 from senet_cli.inference.engines import openvino
 from senet_cli.inference.engines.base import EngineRequest, auto_batch, resolve_engine
 from senet_cli.inference.runtime import resolve_runtime
@@ -38,7 +39,7 @@ def test_openvino_has_to_be_there() -> None:
 
 def test_a_precision_that_the_processor_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked for OpenVINO it is told before any work is done; asked for nothing, PyTorch does it."""
-    monkeypatch.setattr(openvino, "is_installed", lambda: True)
+    monkeypatch.setattr(runtime, "is_installed", lambda: True)
     monkeypatch.setattr(openvino, "calculates", lambda precision: precision == "fp32")
     assert resolve_runtime("openvino", "cpu", "fp32").engine == "openvino"
     assert resolve_runtime("auto", "cpu", "bf16").engine == "torch"
