@@ -70,3 +70,20 @@ def test_prediction_imports_torch_but_not_torchvision(tmp_path: Path) -> None:
     packages = imported("predict", tmp_path / "a.png", *own, "-v")  # without -v native stderr is muted
     assert {"torch", "PIL", "numpy"} <= packages
     assert packages & {"torchvision", "requests", "timm"} == set()
+
+
+def test_the_first_prediction_of_a_safetensors_file_imports_no_torch(tmp_path: Path) -> None:
+    """Neither does converting it, importing it under a name, nor writing it in another layout."""
+    ship = Path(__file__).parents[2] / "examples" / "ship.jpg"
+    bundled = "seresnet32-cifar10.senet"
+    out = tmp_path / "own.safetensors"
+    commands: list[tuple[object, ...]] = [
+        ("predict", ship, "-m", bundled, "--device", "cpu", "-v"),
+        ("export", bundled, "--layout", "timm", "-o", out),
+        ("import", out, "--name", "mine", "--arch", "seresnet32-cifar-leeyeonsu"),
+        ("predict", ship, "-m", "mine", "--device", "cpu"),
+        ("predict", ship, "--weights", out, "--arch", "seresnet32-cifar-leeyeonsu", "--device", "cpu"),
+    ]
+    for command in commands:
+        assert imported(*command) & {"torch", "torchvision"} == set(), command
+    assert out.is_file()

@@ -88,7 +88,7 @@ def planned(manifest: Manifest = MANIFEST) -> dict[Network, Comparison]:
                 names = comparison.judges.setdefault(judge, [])
                 names.extend({checkpoint.name} - {*names})
                 comparison.files.setdefault((file.layout, file.format), checkpoint.preprocess)
-    return dict(sorted(plan.items(), key=lambda item: -_cost(*item)))
+    return dict(sorted(plan.items(), key=lambda item: -cost(*item)))
 
 
 def _network_of(checkpoint: Checkpoint, file: CheckpointFile) -> Network:
@@ -96,7 +96,7 @@ def _network_of(checkpoint: Checkpoint, file: CheckpointFile) -> Network:
     return Network(architecture.key, architecture.spec.classes, _KEYS_OF.get(file.layout, file.layout))
 
 
-def _cost(network: Network, comparison: Comparison) -> int:
+def cost(network: Network, comparison: Comparison) -> int:
     return network.spec.multiply_adds(comparison.preprocess.crop)
 
 
@@ -107,7 +107,7 @@ def parts(network: Network, comparison: Comparison) -> set[str]:
 
 PLAN = planned()
 DEFAULT = [
-    network for network, _ in cheapest(PLAN.items(), lambda item: parts(*item), lambda item: _cost(*item))
+    network for network, _ in cheapest(PLAN.items(), lambda item: parts(*item), lambda item: cost(*item))
 ]
 """The cheapest network of each part, which the default run compares."""
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -31,7 +32,7 @@ from tests.oracles.nets import (
     two_images,
     with_state,
 )
-from tests.oracles.plan import DEFAULT, MANIFEST, PLAN, Comparison, Network, buildable, parts
+from tests.oracles.plan import DEFAULT, MANIFEST, PLAN, Comparison, Network, buildable, cost, parts
 from tests.oracles.published import publish
 
 CAFFE = "OpenCV, in tests/oracles/test_caffe.py"
@@ -57,6 +58,13 @@ def any_size(judge: Judge, network: nn.Module) -> nn.Module:
     if judge.package == "pytorchcv":
         network.get_submodule("features").final_pool = nn.AdaptiveAvgPool2d(1)
     return network
+
+
+def _quick_first(networks: list[Network]) -> list[Any]:
+    """The quick half by default, the others with -m slow; `-m whole` compares all networks of all parts."""
+    ordered = sorted(networks, key=lambda network: cost(network, PLAN[network]))
+    half = len(ordered) // 2
+    return [*ordered[:half], *(pytest.param(network, marks=pytest.mark.slow) for network in ordered[half:])]
 
 
 # --- the comparisons ----------------------------------------------------------------------------
@@ -123,9 +131,9 @@ def build(network: Network, folder: Path) -> Built:
     return Built(read_all(network, comparison, state, folder), judges, numbers)
 
 
-@pytest.mark.parametrize("network", DEFAULT, ids=str)
+@pytest.mark.parametrize("network", _quick_first(DEFAULT), ids=str)
 def test_logits_are_the_publishers_at_an_odd_size(network: Network, tmp_path: Path) -> None:
-    """By default, for the cheapest network of each part."""
+    """For the cheapest network of each part."""
     size = PLAN[network].odd_size(network.spec)
     built = build(network, tmp_path)
     built.compare_through_the_engine(size)

@@ -71,16 +71,19 @@ def written(
     [
         (Judge("timm", "seresnet18"), "seresnet18-timm", "timm", "safetensors", 97, ""),
         (Judge("timm", "legacy_seresnet18"), "seresnet18-caffe", "cadene", "torch", 97, "timm"),
-        (
-            Judge("pretrainedmodels", "se_resnet50"),
-            "seresnet50-caffe",
-            "cadene",
-            "safetensors",
-            224,
-            "pretrainedmodels timm",
+        pytest.param(
+            *(Judge("pretrainedmodels", "se_resnet50"), "seresnet50-caffe", "cadene"),
+            *("safetensors", 224, "pretrainedmodels timm"),
+            marks=pytest.mark.slow,
         ),
-        (Judge("timm", "seresnext26d_32x4d"), "seresnext26d_32x4d", "timm", "safetensors", 97, "timm"),
-        (Judge("pytorchcv", "seresnet10"), "seresnet10", "pytorchcv", "torch", 224, "pytorchcv"),
+        pytest.param(
+            *(Judge("timm", "seresnext26d_32x4d"), "seresnext26d_32x4d", "timm", "safetensors", 97, "timm"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            *(Judge("pytorchcv", "seresnet10"), "seresnet10", "pytorchcv", "torch", 224, "pytorchcv"),
+            marks=pytest.mark.slow,
+        ),
         (
             Judge("pytorchcv", "sepreresnet20_cifar10"),
             "sepreresnet20-cifar",
@@ -89,7 +92,10 @@ def written(
             32,
             "pytorchcv",
         ),
-        (Judge("pytorchcv", "senet16"), "senet16", "pytorchcv", "torch", 224, "pytorchcv"),
+        pytest.param(
+            *(Judge("pytorchcv", "senet16"), "senet16", "pytorchcv", "torch", 224, "pytorchcv"),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=str,
 )
