@@ -123,7 +123,7 @@ def _export_zip(request: ExportRequest, settings: Settings, reporter: Reporter) 
 
     from senet_cli.weights.write import checkpoint_bytes
 
-    weights = checkpoint_bytes(load_torch_network(model), SENET, "safetensors")
+    weights = checkpoint_bytes(read_state(model).state, SENET, "safetensors")
     labels = None if is_packaged(known.labels.name) else known.labels
     data = packed(known.checkpoint, labels, weights, beside(known.folder) if known.folder else {})
     _check_target(path, force=request.force)
