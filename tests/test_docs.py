@@ -26,7 +26,11 @@ ELSEWHERE = re.compile(
 """Paths that are no file of the project: placeholders, examples, what there is not."""
 PATH = re.compile(r"[\w.*-]*/[\w./*-]*|[\w-]+\.(?:py|md|json|toml|ya?ml)")
 SETTINGS: dict[str, Any] = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
-LAYERS: list[str] = SETTINGS["tool"]["importlinter"]["contracts"][0]["layers"]
+LAYERS: list[str] = [
+    name
+    for layer in SETTINGS["tool"]["importlinter"]["contracts"][0]["layers"]
+    for name in layer.split(" | ")
+]
 RUNNER = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
 
 
