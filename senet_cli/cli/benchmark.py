@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import mute_native_code, note, warn
+from senet_cli.cli.console import mute_native_code, note, terminal_width, warn
 from senet_cli.cli.help import INPUT, SPEED
 from senet_cli.errors import UsageError
 from senet_cli.inference.engines.base import PRECISIONS, Precision
 from senet_cli.output.base import check_output, open_output
 from senet_cli.output.endings import report_format_of
-from senet_cli.output.text import columns, encodable_json, printable
+from senet_cli.output.text import encodable_json, fitted, printable, wrapped
 
 if TYPE_CHECKING:
     from senet_cli.tasks.benchmark.service import Row
@@ -139,7 +140,8 @@ def benchmark(
                 note(_told(row), quiet=quiet)
         finally:  # what was measured before an error or Ctrl-C
             if rows:
-                out.write(_json(rows, machine()) if style == "json" else _table(rows, machine()))
+                width = terminal_width(sys.stdout) if output is None else None
+                out.write(_json(rows, machine()) if style == "json" else _table(rows, machine(), width))
 
 
 def _told(row: Row) -> str:
@@ -151,7 +153,7 @@ def _told(row: Row) -> str:
     )
 
 
-def _table(rows: list[Row], facts: dict[str, Any]) -> str:
+def _table(rows: list[Row], facts: dict[str, Any], width: int | None = None) -> str:
     decoding = any(row.measured.decoding_images_per_second for row in rows)
     head = [*_WORDS, *_NUMBERS, *(["with decoding"] if decoding else []), "MB", "one photo, s"]
     body = [_cells(row, decoding=decoding) for row in rows]
@@ -159,7 +161,9 @@ def _table(rows: list[Row], facts: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     gpus = dict.fromkeys(row.measured.gpu for row in rows if row.measured.gpu)
     machine = ", ".join([f"{facts['processor']}, {facts['processors']} processors", *gpus])
-    return f"{columns([head, *body], numeric)}\n{machine}, {versions}, {facts['date']}\n"
+    about = f"{machine}, {versions}, {facts['date']}"
+    below = "\n".join(wrapped(about, width)) if width else about
+    return f"{fitted([head, *body], numeric, width)}\n{below}\n"
 
 
 def _cells(row: Row, *, decoding: bool) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -13,13 +14,13 @@ import typer
 from senet_cli.catalogue.entries import OWN_RUN
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import mute_native_code, note, say, warn
+from senet_cli.cli.console import mute_native_code, note, say, terminal_width, warn
 from senet_cli.cli.help import INPUT, MODEL, OUTPUT
 from senet_cli.errors import ExitCode, UsageError
 from senet_cli.output.base import check_output, open_output
 from senet_cli.output.endings import EvaluationFormat, evaluation_format_of
 from senet_cli.output.rows import tsv_line
-from senet_cli.output.text import columns, encodable_json, printable
+from senet_cli.output.text import encodable_json, fitted, printable, wrapped
 
 if TYPE_CHECKING:
     from senet_cli.inference.models import RunnableModel
@@ -32,7 +33,6 @@ EXAMPLES = (
     "senet evaluate pets/ -m runs/pets --worst 10",
 )
 FIRST = ("model", "truth", "format", "output", "confusion")
-_MAX_LABEL = 30
 _NOTICED = 0.05
 """Points by which scores are off that are not shown as 0.0."""
 
@@ -147,7 +147,8 @@ def evaluate(
 
         with ConsoleReporter(quiet=quiet) as reporter:
             result = run(request, settings, reporter)
-        out.write(_written(result, style, mistakes=worst > 0))
+        width = terminal_width(sys.stdout) if output is None else None
+        out.write(_written(result, style, width, mistakes=worst > 0))
     _tell_failures(result, quiet=quiet)
     if confusion:
         _draw(result.evaluation, confusion)
@@ -185,14 +186,14 @@ def _draw(result: Evaluation, path: Path) -> None:
     write_file(path, draw_confusion(result.confusion, labels, title), picture=True)
 
 
-def _written(result: Evaluated, style: EvaluationFormat, *, mistakes: bool) -> str:
+def _written(result: Evaluated, style: EvaluationFormat, width: int | None, *, mistakes: bool) -> str:
     if style == "json":
         return _json(result)
     if style == "tsv":
         rows = _mistake_rows(result) if mistakes else _class_rows(result)
         return "".join(map(tsv_line, rows))
-    table = _table(result)
-    return f"{table}\n{_worst(result)}" if mistakes else table
+    table = _table(result, width)
+    return f"{table}\n{_worst(result, width)}" if mistakes else table
 
 
 def _class_rows(result: Evaluated) -> list[list[str]]:
@@ -215,13 +216,13 @@ def _mistake_rows(result: Evaluated) -> list[list[str]]:
     return [[f"{each.score:.3f}", each.truth, each.answer, each.path] for each in result.evaluation.worst]
 
 
-def _worst(result: Evaluated) -> str:
+def _worst(result: Evaluated, width: int | None) -> str:
     rows = [["score", "class", "taken for", "image"]]
     for score, *words, path in _mistake_rows(result):
-        rows.append([score, *(printable(word)[:_MAX_LABEL] for word in words), printable(path)])
+        rows.append([score, *map(printable, words), printable(path)])
     if len(rows) == 1:
         return "no mistakes\n"
-    return "mistakes with the highest scores:\n" + columns(rows, [True, False, False, False])
+    return "mistakes with the highest scores:\n" + fitted(rows, [True, False, False, False], width)
 
 
 def _json(result: Evaluated) -> str:
@@ -272,7 +273,8 @@ def _published(model: RunnableModel) -> str:
     return f"{said:18} {metric.top1:6.2f} %   {metric.dataset}, {metric.source}"
 
 
-def _table(evaluated: Evaluated) -> str:
+def _table(evaluated: Evaluated, width: int | None) -> str:
+    """Lay out the report for people; `width` is that of the terminal, None for a file."""
     result, model = evaluated.evaluation, evaluated.model
     low, high = result.top1.interval
     lines = [
@@ -288,14 +290,14 @@ def _table(evaluated: Evaluated) -> str:
     if result.calibration_error is not None:
         lines.append(f"calibration error  {result.calibration_error:6.2f} %   {_calibration(result)}")
     lines.append(_published(model))
-    width = min(_MAX_LABEL, max(len(entry.label) for entry in result.classes))
-    lines += ["", f"{'class':{width}}   images    right    top-1  most often mistaken for"]
+    if width is not None:
+        lines = [part for line in lines for part in wrapped(line, width, rest="  ")]
+    rows = [["class", "images", "right", "top-1", "most often mistaken for"]]
     for entry in result.classes:
-        label = printable(entry.label)[:width]
         mistaken = (
             f"{printable(entry.mistaken_for[0])} ({entry.mistaken_for[1]})" if entry.mistaken_for else ""
         )
         share = entry.share
-        row = f"{label:{width}} {share.of:8,} {share.right:8,} {share.percent:7.2f}%  {mistaken}"
-        lines.append(row.rstrip())
-    return "\n".join(lines) + "\n"
+        label = printable(entry.label)
+        rows.append([label, f"{share.of:,}", f"{share.right:,}", f"{share.percent:.2f}%", mistaken])
+    return "\n".join(lines) + "\n\n" + fitted(rows, [False, True, True, True, False], width)

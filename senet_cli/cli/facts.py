@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from senet_cli.output.rows import csv_lines
-from senet_cli.output.text import columns, encodable_json, printable
+from senet_cli.output.text import encodable_json, fitted, printable
 
 ListFormat = Literal["table", "tsv", "csv", "json"]
 
@@ -20,12 +20,12 @@ def for_programs(facts: Sequence[dict[str, Any]], head: Sequence[str], style: Li
     return csv_lines(rows) if style == "csv" else "".join("\t".join(row) + "\n" for row in rows)
 
 
-def plain_table(facts: Sequence[dict[str, Any]]) -> str:
-    """Write facts as a table, with the first one's names as its header."""
+def plain_table(facts: Sequence[dict[str, Any]], width: int | None) -> str:
+    """Write facts as a table that fits a terminal, with the first one's names as its header."""
     head = list(facts[0])
     rows = [[_cell(fact[key]) for key in head] for fact in facts]
     numeric = [all(isinstance(fact[key], int | float | None) for fact in facts) for key in head]
-    return columns([[key.replace("_", " ") for key in head], *rows], numeric)
+    return fitted([[key.replace("_", " ") for key in head], *rows], numeric, width)
 
 
 def _cell(value: Any) -> str:

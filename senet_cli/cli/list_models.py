@@ -11,7 +11,7 @@ import typer
 
 from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import complain, is_terminal, note
+from senet_cli.cli.console import complain, is_terminal, note, terminal_width
 from senet_cli.cli.facts import ListFormat, for_programs, plain_table
 from senet_cli.cli.help import INPUT, OUTPUT
 from senet_cli.cli.models_table import table
@@ -113,7 +113,11 @@ def list_(
     if architectures:
         keys = [architecture_facts(entry) for entry in catalogue.manifest.architectures.values()]
         with open_output(None) as out:
-            out.write(plain_table(keys) if style == "table" else for_programs(keys, list(keys[0]), style))
+            out.write(
+                plain_table(keys, terminal_width(sys.stdout))
+                if style == "table"
+                else for_programs(keys, list(keys[0]), style)
+            )
         return
     entries = list_models(wanted, catalogue, settings)
     with open_output(None) as out:

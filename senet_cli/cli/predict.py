@@ -217,7 +217,7 @@ def predict(
     if resume and target and is_complete(target):
         note(complete_already(target.given), quiet=quiet)
         return
-    writer = _writer(style, on_terminal=on_terminal, inert=spreadsheet_safe)
+    writer = _writer(style, on_terminal=on_terminal, brief=top_k == 1, inert=spreadsheet_safe)
     if not verbose:
         mute_native_code()
     with open_output(output, inputs, tell=warn, recording=keeping) as out:
@@ -267,12 +267,13 @@ def _format_for(output: Path | None, *, on_terminal: bool) -> Format:
     return "table" if on_terminal else "tsv"
 
 
-def _writer(style: Format, *, on_terminal: bool, inert: bool) -> Writer:
+def _writer(style: Format, *, on_terminal: bool, brief: bool, inert: bool) -> Writer:
     encoding = (sys.stdout.encoding or "").lower()
     return make_writer(
         style,
         width=shutil.get_terminal_size().columns,
         colour=on_terminal and colour_allowed(sys.stdout),
         unicode=not on_terminal or encoding.startswith("utf"),
+        brief=on_terminal and brief,
         inert=inert,
     )

@@ -10,17 +10,23 @@ from senet_cli.output.endings import WRITTEN
 
 
 def make_writer(
-    name: Format, *, width: int = 80, colour: bool = False, unicode: bool = True, inert: bool = False
+    name: Format,
+    *,
+    width: int = 80,
+    colour: bool = False,
+    unicode: bool = True,
+    brief: bool = False,
+    inert: bool = False,
 ) -> Writer:
     """Make the writer of a format, whose module is imported only now.
 
     Args:
         name: of the format.
-        width, colour, unicode: see `TableWriter`; for the table only.
+        width, colour, unicode, brief: see `TableWriter`; for the table only.
         inert: see `CsvWriter`; for CSV only.
     """
     options: dict[Format, dict[str, Any]] = {
-        "table": {"width": width, "colour": colour, "unicode": unicode},
+        "table": {"width": width, "colour": colour, "unicode": unicode, "brief": brief},
         "csv": {"inert": inert},
     }
     place = WRITTEN[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -71,3 +71,71 @@ def filled(words: Iterable[str], width: int, *, first: str = "", rest: str = "",
             lines.append(line.rstrip() + end)
             line, empty = rest + word, not word
     return [*lines, line.rstrip()]
+
+
+def folded(words: Iterable[str], width: int) -> Iterator[str]:
+    """Give words as they are; one that is wider than `width` cells comes in pieces, for it fits nowhere."""
+    for word in words:
+        piece = word
+        while cells(piece) > width:
+            head = piece[:width]
+            while cells(head) > width and len(head) > 1:
+                head = head[:-1]
+            yield head
+            piece = piece[len(head) :]
+        yield piece
+
+
+def fitted(rows: Sequence[Sequence[str]], numeric: Sequence[bool], width: int | None) -> str:
+    """Lay out a table in the width that there is, without breaking a word.
+
+    Text and titles are wrapped in their columns. Where even that is too wide, each row becomes a paragraph:
+    its words, then its numbers with their titles.
+
+    Args:
+        rows: titles first.
+        numeric: which columns are numbers.
+        width: cells of a line; None: as wide as need be.
+    """
+    whole = columns(rows, numeric)
+    if width is None or max(map(cells, whole.splitlines())) <= width:
+        return whole
+    widths = _column_widths(rows, numeric, width)
+    if widths is None:
+        return "".join(_paragraph(rows[0], row, numeric, width) for row in rows[1:])
+    lines: list[list[str]] = []
+    for row in rows:
+        wrapped_cells = [wrapped(cell, size) for cell, size in zip(row, widths, strict=True)]
+        height = max(map(len, wrapped_cells))
+        lines += [
+            [cell[line] if line < len(cell) else "" for cell in wrapped_cells] for line in range(height)
+        ]
+    return columns(lines, numeric)
+
+
+_GAP = 2
+
+
+def _column_widths(rows: Sequence[Sequence[str]], numeric: Sequence[bool], width: int) -> list[int] | None:
+    """Take from the widest column until all fit, at most down to its longest word; None where they do not."""
+    table = list(zip(*rows, strict=True))
+    least = [max(cells(word) for cell in column for word in cell.split(" ")) for column in table]
+    for place, (column, is_number) in enumerate(zip(table, numeric, strict=True)):
+        if is_number:  # only its title may be wrapped
+            least[place] = max([least[place], *map(cells, column[1:])])
+    widths = [max(map(cells, column)) for column in table]
+    while sum(widths) + _GAP * (len(widths) - 1) > width:
+        spare = [(have - need, place) for place, (have, need) in enumerate(zip(widths, least, strict=True))]
+        most, place = max(spare, key=lambda entry: (entry[0], widths[entry[1]]))
+        if most <= 0:
+            return None
+        widths[place] -= 1
+    return widths
+
+
+def _paragraph(head: Sequence[str], row: Sequence[str], numeric: Sequence[bool], width: int) -> str:
+    entries = list(zip(head, row, numeric, strict=True))
+    first = ", ".join(cell for _, cell, is_number in entries if cell and not is_number)
+    numbers = ", ".join(f"{title} {cell}" for title, cell, is_number in entries if cell and is_number)
+    lines = [*wrapped(first, width, rest="  "), *wrapped(numbers, width, first="  ", rest="  ")]
+    return "".join(f"{line}\n" for line in lines)

@@ -253,7 +253,7 @@ def test_a_terminal_without_unicode_gets_bars_of_ascii(
 ) -> None:
     shutil.copy(photos[0], tmp_path / "a.jpg")
     latin = {"PYTHONIOENCODING": "iso-8859-1", "PYTHONUTF8": "0", "LC_ALL": "C"}
-    code, _, seen = on_terminal(environment | latin, tmp_path, "a.jpg", "-k", "1")
+    code, _, seen = on_terminal(environment | latin, tmp_path, "a.jpg", "-k", "2")
     assert code == 0
     assert seen.isascii()
     assert "###" in seen

@@ -72,6 +72,52 @@ def test_a_table_keeps_within_the_terminal(width: int) -> None:
     assert "100.00%" in text
 
 
+@pytest.mark.parametrize("width", [50, 60, 80])
+def test_no_word_is_broken_that_fits_on_a_line(width: int) -> None:
+    labels = ["black-and-tan coonhound", "Old English sheepdog, bobtail", "Black_footed_Albatross_of_the_sea"]
+    scores = tuple(Prediction(label, None, rank, 0.3) for rank, label in enumerate(labels))
+    failure = ImageFailure("photographs/y.jpg", "m", "decode", "damaged image: the compressed data end early")
+    text = written([ImageResult("photographs/x.jpg", "m", scores), failure], "table", width=width)
+    words = {*" ".join([*labels, failure.message]).split()}
+    assert words <= {*text.split()}
+    assert max(map(len, text.splitlines())) <= width
+    assert text.count("30.00%") == 3
+
+
+# --- a line for each image ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unicode", [True, False])
+@pytest.mark.parametrize("width", [50, 80, 120])
+def test_one_class_takes_one_line(width: int, unicode: bool) -> None:
+    best = Prediction("a class with a name that is longer than any column of a table", None, 1, 0.5)
+    short = Prediction("ship", None, 1, 1.0)
+    records = [
+        ImageResult("a.jpg", "m", (short,)),
+        ImageResult("/a/folder/whose/name/is/long/and/then/some/more/of/it/b.jpg", "m", (best,)),
+        ImageResult("c" * 200 + ".jpg", "m", (short,)),
+        ImageResult("d.jpg", "m", ()),
+    ]
+    lines = written(records, "table", width=width, brief=True, unicode=unicode).splitlines()
+    assert len(lines) == 4
+    assert max(map(len, lines)) <= width
+    assert lines[0].split() == ["100.00%", "ship", "a.jpg"]
+    assert lines[1].endswith("/b.jpg")
+    assert "a class with" in lines[1]
+    assert lines[2].endswith("ccc.jpg")
+    assert "no score" in lines[3]
+    assert unicode or "".join(lines).isascii()
+
+
+def test_a_failure_in_a_line_says_why() -> None:
+    text = written([ImageFailure("y.jpg", "m", "missing", "no such file")], "table", width=50, brief=True)
+    assert " ".join(text.split()) == "failed no such file y.jpg"
+    long = ImageFailure("y.jpg", "m", "decode", "damaged image: the data end too early")
+    first, second = written([long], "table", width=50, brief=True).splitlines()
+    assert first.split() == ["failed", "decode", "y.jpg"]
+    assert second.strip() == long.message
+
+
 def test_names_do_not_control_the_terminal() -> None:
     name = "\033[31mred\033]0;title\007\rover\b\x9b2J\u202egpj.exe\u200b\x00\x7f\nnext.jpg"
     text = written([with_path(GOOD, name), with_path(BAD, name)], "table")
