@@ -4,7 +4,8 @@
 
 PHOTOS holds photographs named by WordNet id (`n07753592_banana.JPEG`). Those of three groups that CIFAR-10's
 classes do not know are taken: instruments, fruit and vegetables, buildings. A third is held back, in turn, so
-that after three folds each photograph was judged by networks that never saw it. Prints Markdown.
+that after three folds each photograph was judged by networks that never saw it.
+The head is random at first (`--no-probe`). Prints Markdown.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ def main() -> None:
     parser.add_argument("--lr", type=float, nargs="+", default=[0.003, 0.01, 0.03])
     options = parser.parse_args()
     architecture = load_manifest().checkpoint(options.model).architecture.key
-    starts = {options.model: ["--from", options.model], "random weights": ["--arch", architecture]}
+    starts = {
+        options.model: ["--from", options.model, "--no-probe"],
+        "random weights": ["--arch", architecture],
+    }
     groups = {name: photos(options.photos, ids) for name, ids in GROUPS.items()}
     sizes = {name: len(paths) for name, paths in groups.items()}
     print(

@@ -48,7 +48,7 @@ def main() -> None:
 
 def train(options: argparse.Namespace, kind: str, seed: int) -> None:
     run = options.runs / f"{kind}-seed{seed}"
-    if (run / "model.json").exists():
+    if (run / "model.safetensors").exists():  # a run that is not finished has weights of another name
         return
     command = [sys.executable, "-m", "senet_cli", "train", options.data, "--arch", options.arch]
     command += [*KINDS[kind][1], "--epochs", options.epochs, "--seed", seed, "-o", run, "--resume"]

@@ -306,6 +306,58 @@ class ClassesUnreadable:
 
 
 @dataclass(eq=False, repr=False)
+class TrainingPlanned:
+    """How a run is trained, chosen or asked for.
+
+    Args:
+        images: to train on.
+        batch_size, epochs, rate, augment, freeze, balance, probe, patience: as in the recipe.
+        fine_tuning: True if the run starts with trained weights.
+    """
+
+    images: int
+    batch_size: int
+    epochs: int
+    rate: float
+    augment: str
+    freeze: int
+    balance: bool
+    probe: bool
+    patience: int
+    fine_tuning: bool
+
+
+@dataclass(eq=False, repr=False)
+class ProbeFitted:
+    """A head was fitted to the features; it is right for `right` of `of` images that are held back."""
+
+    right: int
+    of: int
+
+
+@dataclass(eq=False, repr=False)
+class ProbeKept:
+    """Training all layers made the model worse, so the fitted head and the network as it was are kept.
+
+    Args:
+        tuned, probe: images held back for which each is right.
+        of: how many there are.
+    """
+
+    tuned: int
+    probe: int
+    of: int
+
+
+@dataclass(eq=False, repr=False)
+class TrainingStopped:
+    """Nothing got better for a while, so a run ended after `epoch`; the weights of epoch `best` are kept."""
+
+    epoch: int
+    best: int
+
+
+@dataclass(eq=False, repr=False)
 class TrainingPrepared:
     """Data and network are ready.
 
@@ -388,6 +440,10 @@ Event = (
     | NothingHeldBack
     | HeldBackImagesTrained
     | ClassesUnreadable
+    | TrainingPlanned
+    | ProbeFitted
+    | ProbeKept
+    | TrainingStopped
     | TrainingPrepared
     | EpochAdvanced
     | EpochFinished

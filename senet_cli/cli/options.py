@@ -235,6 +235,8 @@ def named_files(model: str | None, *others: Path | None) -> list[Path]:
     names = (MODEL_FILE, WEIGHTS_FILE, HELD_BACK_FILE)
     folder = os.path.expanduser(model) if model else None  # noqa: PTH111 - without a home folder `~` is a name
     of_folder = [Path(folder, name) for name in names] if folder else []
+    if folder and os.path.isdir(folder):  # noqa: PTH112 - no error where a name is too long for a path
+        of_folder += Path(folder).glob("epoch-*.safetensors")
     return [*of_folder, *(path for path in others if path is not None)]
 
 

@@ -35,11 +35,15 @@ from senet_cli.events import (
     ModelKept,
     ModelReady,
     NothingHeldBack,
+    ProbeFitted,
+    ProbeKept,
     RecordsKept,
     RecordsOfAnotherVersion,
     RecordUnusable,
     TrainingImagesFound,
+    TrainingPlanned,
     TrainingPrepared,
+    TrainingStopped,
     UnfinishedRunUsed,
     WaitingForProcess,
     WeightsTaken,
@@ -207,6 +211,26 @@ def _unreadable(event: ClassesUnreadable) -> str:
     return f"no {which} of {_named(event.names)} can be read: not {what}"
 
 
+def _planned(event: TrainingPlanned) -> str:
+    images = f"{event.images:,} images: batch {event.batch_size}, {event.epochs} epochs"
+    parts = [f"rate {event.rate:.2g}", f"augmentation {event.augment}"]
+    if event.probe:
+        parts.append("the head first, by its features")
+    if event.freeze:
+        parts.append(f"stem and {event.freeze} stages frozen")
+    elif event.fine_tuning:
+        parts.append("then all layers" if event.probe else "all layers")
+    if event.balance:
+        parts.append("classes weighted")
+    if event.patience:
+        parts.append(f"ends after {event.patience} epochs without progress")
+    return f"{images}, {', '.join(parts)}"
+
+
+def _share(right: int, of: int) -> str:
+    return f"{100 * right / of:.0f} % ({right:,} of {of:,})" if of else "nothing"
+
+
 def _prepared(event: TrainingPrepared) -> str:
     going_on = f"; going on with epoch {event.first_epoch}" if event.first_epoch > 1 else ""
     return f"{event.train:,} images of {event.classes} classes, {event.held_back:,} held back{going_on}"
@@ -252,7 +276,20 @@ _WORDS: dict[type, Callable[[Any], str | list[str]]] = {
         f"{event.count:,} images are trained on now that were held back by a model that this one comes from"
     ),
     ClassesUnreadable: _unreadable,
+    TrainingPlanned: _planned,
     TrainingPrepared: _prepared,
+    ProbeFitted: lambda event: (
+        f"the head alone, fitted to the features: {_share(event.right, event.of)} held back"
+        if event.of
+        else "the head is fitted to the features"
+    ),
+    ProbeKept: lambda event: (
+        f"training all layers made it worse ({_share(event.tuned, event.of)}): the fitted head "
+        f"({_share(event.probe, event.of)}) and the network as it was are kept"
+    ),
+    TrainingStopped: lambda event: (
+        f"nothing got better for {event.epoch - event.best} epochs: stopped, epoch {event.best} is kept"
+    ),
     ImagesUnreadable: lambda event: (
         f"left out {len(event.problems):,} images that cannot be read, such as {event.problems[0]}"
     ),

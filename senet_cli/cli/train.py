@@ -76,7 +76,7 @@ def train(
             min=1,
             metavar="N",
             help="Passes over the training images; with --resume more of them extend a finished run.",
-            show_default="30",
+            show_default="by the number of images, 15 to 100",
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -109,14 +109,18 @@ def train(
         typer.Option(
             help="standard: shift and mirror; scale: also zoom, light and colour; cutmix: also patches of "
             "other images.",
-            show_default="standard",
+            show_default="standard; with --from and up to 1,000 images scale",
             rich_help_panel=TRAINING,
         ),
     ] = None,
     batch_size: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Images for one step.", show_default="128", rich_help_panel=TRAINING
+            min=1,
+            metavar="N",
+            help="Images for one step.",
+            show_default="by the number of images, 8 to 128",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     lr: Annotated[
@@ -125,7 +129,7 @@ def train(
             min=1e-9,
             metavar="RATE",
             help="Highest learning rate.",
-            show_default="0.1 for 128 images, with --from 0.01; more for larger batches",
+            show_default="0.1 for batches of 128, with --from 0.01; less for smaller ones",
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -137,6 +141,34 @@ def train(
             metavar="N",
             help="Seed of weights, order and augmentation.",
             show_default="0",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    balance: Annotated[
+        bool | None,
+        typer.Option(
+            "--balance/--no-balance",
+            help="Weigh the loss so that each class counts alike.",
+            show_default="where the largest class has twice the images of the smallest",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    probe: Annotated[
+        bool | None,
+        typer.Option(
+            "--probe/--no-probe",
+            help="With --from: begin with a head that is fitted to the network's features.",
+            show_default="where the classes are new, up to 20,000 images",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="End after N epochs without a lower loss on what is held back; 0: never.",
+            show_default="a third of the epochs, where these are not given and 30 images are held back",
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -201,6 +233,9 @@ def train(
         precision=precision,
         freeze=freeze,
         deterministic=deterministic or None,
+        balance=balance,
+        probe=probe,
+        patience=patience,
     )
     request = TrainRequest(
         output=output,

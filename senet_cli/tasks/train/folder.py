@@ -48,6 +48,9 @@ _RECIPE, _STATE, _LOG, _CURVES = "recipe.json", "state.pt", "log.csv", "curves.p
 _RESULTS = (_STATE, _LOG, _CURVES, WEIGHTS_FILE, MODEL_FILE)
 _FILES = (_RECIPE, HELD_BACK_FILE, *_RESULTS)
 """What a run writes."""
+_OLDER = {"teachers": [], "balance": False, "probe": False, "choose": False, "patience": 0}
+"""What older runs did not know."""
+_MAY_CHANGE = {"epochs", "patience"}
 _COLUMNS = tuple(field.name for field in fields(Epoch))
 
 
@@ -60,12 +63,19 @@ class State:
         network: state dict of the network.
         optimiser: state dict of the optimiser.
         log: the epochs so far.
+        probe: what the run began with, where that was fitted; see `tasks.train.run`.
+        best: state dict of the network after the epoch with the lowest loss on what is held back, where the
+            recipe has patience.
+        stopped: True if the run ended early.
     """
 
     asked: dict[str, Any]
     network: dict[str, Tensor]
     optimiser: dict[str, Any]
     log: tuple[Epoch, ...]
+    probe: dict[str, Any] | None = None
+    best: dict[str, Tensor] | None = None
+    stopped: bool = False
 
 
 class RunFolder:
@@ -156,8 +166,15 @@ class RunFolder:
         try:
             data = torch.load(path, map_location="cpu", weights_only=True)
             log = tuple(Epoch(*row) for row in data["log"])
-            asked_then = {"teachers": []} | data["asked"]  # which older runs did not know
-            state = State(asked_then, data["network"], data["optimiser"], log)
+            later = {name: data.get(name) for name in ("probe", "best")}
+            state = State(
+                _OLDER | data["asked"],
+                data["network"],
+                data["optimiser"],
+                log,
+                **later,
+                stopped=data.get("stopped", False),
+            )
         except OSError as error:
             raise DiskError.from_os_error(error, f"reading `{path}`") from error
         except Exception as error:  # torch's reader has no error of its own
@@ -167,7 +184,8 @@ class RunFolder:
                 f"the run in `{self.path}` has done {len(log)} epochs already",
                 advise("more-epochs", epochs=len(log) + 1),
             )
-        names = [name for name in asked if name != "epochs" and state.asked.get(name) != asked[name]]
+        fixed = [name for name in asked if name not in _MAY_CHANGE]
+        names = [name for name in fixed if state.asked.get(name) != asked[name]]
         if names:
             was = ", ".join(f"{name} {state.asked.get(name)} (now {asked[name]})" for name in names)
             raise UsageError(
@@ -188,6 +206,9 @@ class RunFolder:
             "network": state.network,
             "optimiser": state.optimiser,
             "log": [astuple(epoch) for epoch in state.log],
+            "probe": state.probe,
+            "best": state.best,
+            "stopped": state.stopped,
         }
         buffer = io.BytesIO()
         torch.save(data, buffer)

@@ -56,15 +56,19 @@ class Trainer:
         pixels: the network with its first weights.
         teachers: what it learns from beside the labels.
         recipe: the numbers.
+        weights: of the classes in the loss, float (classes,); None: all 1.
     """
 
-    def __init__(self, pixels: PixelNetwork, teachers: Teachers, recipe: Recipe) -> None:
+    def __init__(
+        self, pixels: PixelNetwork, teachers: Teachers, recipe: Recipe, weights: Tensor | None = None
+    ) -> None:
         if recipe.deterministic:  # CUDA's linear algebra asks for it
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(recipe.deterministic)
         self.recipe = recipe
         self.network, self.pixels, self.device = pixels.network, pixels, pixels.device
         self._teachers = teachers
+        self._weights = None if weights is None else weights.float().to(pixels.device)
         self._mix = CutMix(pixels.network.spec.classes) if recipe.augment == "cutmix" else None
         self.unreadable: list[str] = []
         _freeze(self.network, recipe.freeze)
@@ -98,7 +102,9 @@ class Trainer:
             seen, shown = self._mix(pixels, wanted) if self._mix else (pixels, wanted)
             targets = shown.to(self.device)
             logits = self.logits(seen, self.recipe.precision)
-            loss = functional.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
+            loss = functional.cross_entropy(
+                logits, targets, self._weights, label_smoothing=self.recipe.label_smoothing
+            )
             loss = self._teachers.loss(logits, seen, loss)
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]

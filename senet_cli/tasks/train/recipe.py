@@ -11,7 +11,7 @@ TrainPrecision = Literal["fp32", "bf16"]
 
 _SCRATCH_RATE, _FINE_TUNING_RATE = 0.1, 0.01
 _RATE_BATCH = 128
-"""Learning rates are given for batches of this many images and grow with the batch (arXiv 1706.02677)."""
+"""Learning rates are given for batches of this many images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,11 @@ class Recipe:
         label_smoothing: probability spread over all classes.
         warmup: part of all steps in which the learning rate rises.
         deterministic: True to refuse operations whose result may vary from run to run.
+        balance: True to weigh the loss so that each class counts alike.
+        probe: True to begin with a head that is fitted to the features (logistic regression), so that
+            fine-tuning does not begin by undoing what the features know (arXiv 2202.10054).
+        choose: True to keep that head with the network as it was, where training has made it worse.
+        patience: epochs without a lower loss on what is held back, after which a run ends; 0: never.
     """
 
     epochs: int
@@ -47,6 +52,10 @@ class Recipe:
     label_smoothing: float = 0.1
     warmup: float = 0.1
     deterministic: bool = False
+    balance: bool = False
+    probe: bool = False
+    choose: bool = False
+    patience: int = 0
 
     def rate_at(self, step: int, steps: int) -> float:
         """Return the learning rate of step `step` (from 0) of `steps`: a line up, then half a cosine down."""
@@ -58,18 +67,25 @@ class Recipe:
 
 
 def usual_rate(batch_size: int, *, fine_tuning: bool) -> float:
-    """Return the learning rate for runs where none is given."""
-    return (_FINE_TUNING_RATE if fine_tuning else _SCRATCH_RATE) * batch_size / _RATE_BATCH
+    """Return the learning rate for runs where none is given.
+
+    From random weights it grows with the batch (arXiv 1706.02677), in fine-tuning with its square root
+    (arXiv 1404.5997, section 5): the small batches of few images would hardly move the network otherwise.
+    """
+    if fine_tuning:
+        return _FINE_TUNING_RATE * math.sqrt(batch_size / _RATE_BATCH)
+    return _SCRATCH_RATE * batch_size / _RATE_BATCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeOptions:
-    """What a user says of a recipe; None, where nothing is said, follows from the device and the start.
+    """What a user says of a recipe; what is None is left to `tasks.train.plan`.
 
     Args:
-        rate: highest learning rate; None: `usual_rate`.
+        rate: highest learning rate.
         precision: "auto" takes bf16 where the device calculates in it.
-        epochs, batch_size, seed, augment, freeze, deterministic: as in `Recipe`.
+        epochs, batch_size, seed, augment, freeze, deterministic, balance, probe, choose, patience: as in
+            `Recipe`.
     """
 
     epochs: int | None = None
@@ -80,29 +96,14 @@ class RecipeOptions:
     precision: Literal["auto", "fp32", "bf16"] | None = None
     freeze: int | None = None
     deterministic: bool | None = None
+    balance: bool | None = None
+    probe: bool | None = None
+    choose: bool | None = None
+    patience: int | None = None
 
     def over(self, earlier: RecipeOptions) -> RecipeOptions:
-        """Take from `earlier` what is not said here."""
+        """Take from `earlier` what is not said here; who says how many epochs wants all of them."""
+        if self.epochs is not None and self.patience is None:
+            earlier = replace(earlier, patience=0)
         said = {field.name: getattr(self, field.name) for field in fields(self)}
         return replace(earlier, **{name: value for name, value in said.items() if value is not None})
-
-    def resolve(self, *, bf16: bool, fine_tuning: bool) -> Recipe:
-        """Fill in what the user left open.
-
-        Args:
-            bf16: True if the device calculates in bf16.
-            fine_tuning: True if the run starts with trained weights.
-        """
-        batch_size = self.batch_size or 128
-        automatic: TrainPrecision = "bf16" if bf16 else "fp32"
-        usual = usual_rate(batch_size, fine_tuning=fine_tuning)
-        return Recipe(
-            epochs=self.epochs or 30,
-            batch_size=batch_size,
-            rate=usual if self.rate is None else self.rate,
-            seed=self.seed or 0,
-            augment=self.augment or "standard",
-            precision=automatic if self.precision is None or self.precision == "auto" else self.precision,
-            freeze=self.freeze or 0,
-            deterministic=bool(self.deterministic),
-        )

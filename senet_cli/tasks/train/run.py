@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from senet_cli.catalogue.entries import OWN_RUN, Checkpoint, EntryName, Licence, Metric
 from senet_cli.catalogue.labels import NO_NAME, LabelSet
@@ -18,20 +20,30 @@ from senet_cli.events import (
     EpochAdvanced,
     EpochFinished,
     ImagesUnreadable,
+    ProbeFitted,
+    ProbeKept,
     Reporter,
+    TrainingPlanned,
     TrainingPrepared,
+    TrainingStopped,
 )
+from senet_cli.nets.network import SENetwork
 from senet_cli.nets.pixels import PixelNetwork
 from senet_cli.tasks.evaluate.accuracy import Share
 from senet_cli.tasks.train.begun import Begun
 from senet_cli.tasks.train.data_set import DataSet
 from senet_cli.tasks.train.folder import RunFolder, State
 from senet_cli.tasks.train.loop import Epoch, Trainer
+from senet_cli.tasks.train.plan import Facts, class_weights, is_worse
+from senet_cli.tasks.train.probe import features_of, fit_head
 from senet_cli.tasks.train.recipe import Recipe, TrainPrecision
 from senet_cli.tasks.train.samples import Samples, augmentation, batches
 from senet_cli.tasks.train.start import Start
 from senet_cli.tasks.train.teachers import Teachers
 from senet_cli.tasks.train.validation import Validation
+
+PROBE_BATCH = 64
+"""Images whose features are computed at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,34 @@ class Trained:
     right: Share | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Probed:
+    """A head that was fitted to the features.
+
+    Args:
+        weight, bias: float32 (classes, channels) and (classes,).
+        right, of: images held back for which the network with it is right, of so many; 0 of 0 without any.
+        start: digest of the model whose features it was fitted to.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    right: int
+    of: int
+    start: str
+
+    @classmethod
+    def read(cls, state: dict[str, Any]) -> Probed:
+        """Read what `dataclasses.asdict` gave."""
+        return cls(state["weight"], state["bias"], int(state["right"]), int(state["of"]), str(state["start"]))
+
+    def put(self, network: SENetwork) -> None:
+        """Give a network this head."""
+        with torch.no_grad():
+            network.head.weight.copy_(self.weight)
+            network.head.bias.copy_(self.bias)
+
+
 class Run:
     """One run from its first or next epoch to the finished model.
 
@@ -57,6 +97,7 @@ class Run:
         start: the first weights.
         teachers: what it learns from beside the labels.
         data: images and classes.
+        facts: of them.
         folder: where its files go.
         reporter: hears how it goes.
     """
@@ -69,6 +110,7 @@ class Run:
         start: Start,
         teachers: Teachers,
         data: DataSet,
+        facts: Facts,
         folder: RunFolder,
         reporter: Reporter,
     ) -> None:
@@ -87,38 +129,125 @@ class Run:
         )
         torch.manual_seed(recipe.seed)
         network = PixelNetwork(start.network(self._labels), preprocess, device)
-        self._trainer = Trainer(network, teachers, recipe)
+        self._weights = torch.tensor(class_weights(facts.counts)) if recipe.balance else None
+        self._trainer = Trainer(network, teachers, recipe, self._weights)
+        self._fine_tuning = facts.fine_tuning
         self._log: tuple[Epoch, ...] = ()
+        self._probe: Probed | None = None
+        self._best: dict[str, Tensor] | None = None
+        self._first: dict[str, Tensor] = {}
+        self._stopped = False
 
     def go(self) -> Trained:
         """Train all epochs that are left, then write the files of the finished model."""
         asked = self._asked()
-        if state := self._folder.load_state(asked):
-            self._trainer.network.load_state_dict(state.network)
-            self._trainer.optimiser.load_state_dict(state.optimiser)
-            self._log = state.log
+        state = self._folder.load_state(asked)
         self._folder.save_recipe(asked, self._begun, self._data.record)
-        first = len(self._log) + 1
-        classes = len(self._labels)
+        first, recipe, held_back = len(state.log) + 1 if state else 1, self._recipe, len(self._held_back)
+        self._reporter.report(self._planned())
         self._reporter.report(
-            TrainingPrepared(len(self._train), len(self._held_back), classes, first, self._recipe.epochs)
+            TrainingPrepared(len(self._train), held_back, len(self._labels), first, recipe.epochs)
         )
+        if state:
+            self._go_on(state)
+        elif recipe.probe:
+            self._fit_head()
+        self._train_on(asked)
+        self._folder.save_log(self._log)
+        right = self._choose()
+        checkpoint = self._checkpoint(self._metrics(right))
+        return Trained(self._folder.save_model(self._trainer.network, checkpoint, self._own_labels()), right)
+
+    def _planned(self) -> TrainingPlanned:
+        recipe = self._recipe
+        return TrainingPlanned(
+            images=len(self._train),
+            batch_size=recipe.batch_size,
+            epochs=recipe.epochs,
+            rate=recipe.rate,
+            augment=recipe.augment,
+            freeze=recipe.freeze,
+            balance=recipe.balance,
+            probe=recipe.probe,
+            patience=recipe.patience,
+            fine_tuning=self._fine_tuning,
+        )
+
+    def _go_on(self, state: State) -> None:
+        if state.probe:
+            self._probe = Probed.read(state.probe)
+            self._probe.put(self._trainer.network)
+        self._remember_start()
+        self._trainer.network.load_state_dict(state.network)
+        self._trainer.optimiser.load_state_dict(state.optimiser)
+        self._log, self._best = state.log, state.best
+        self._stopped = state.stopped and len(state.log) < self._recipe.epochs and self._recipe.patience > 0
+
+    def _fit_head(self) -> None:
+        """Fit a head to the features, and see how good the model is with it before anything is trained."""
+        samples = Samples(self._data.splits.train, self._start.architecture.preprocess)
+        stream = batches(samples, PROBE_BATCH, seed=self._recipe.seed, jobs=self._begun.jobs, whole=True)
+        features, targets = features_of(self._trainer.pixels, stream)
+        classes = len(self._labels)
+        weights = torch.ones(classes) if self._weights is None else self._weights
+        weight, bias = fit_head(features, targets, classes, weights.double())
+        self._probe = Probed(weight.float(), bias.float(), 0, 0, self._start.digest)
+        self._probe.put(self._trainer.network)
+        right = self._measure_finished()
+        if right is not None:
+            self._probe = replace(self._probe, right=right.right, of=right.of)
+        self._remember_start()
+        self._reporter.report(ProbeFitted(self._probe.right, self._probe.of))
+
+    def _remember_start(self) -> None:
+        """Keep the fitted head and the network as it is, if they may be chosen in the end."""
+        probe = self._probe
+        if self._recipe.choose and probe and probe.of and probe.start == self._start.digest:
+            self._first = _copied(self._trainer.network)
+
+    def _train_on(self, asked: dict[str, Any]) -> None:
+        """Train the epochs that are left, or until nothing gets better."""
         finished_before = self._folder.finished
-        for number in range(first, self._recipe.epochs + 1):
+        for number in range(len(self._log) + 1, self._recipe.epochs + 1):
+            if self._stopped:
+                break
             epoch = self._epoch(number)
             self._log = (*self._log, epoch)
+            best = best_epoch(self._log)
+            if self._recipe.patience and best == number:
+                self._best = _copied(self._trainer.network)
+            self._stopped = self._recipe.patience > 0 and number - best >= self._recipe.patience
             self._keep(asked)
             if not finished_before:
                 self._keep_usable()
             self._reporter.report(self._finished(epoch))
-        self._folder.save_log(self._log)
+        if self._stopped and self._best:
+            self._reporter.report(TrainingStopped(len(self._log), best_epoch(self._log)))
+            self._trainer.network.load_state_dict(self._best)
+
+    def _choose(self) -> Share | None:
+        """Measure the finished model; take the fitted head instead where training has made it worse."""
         right = self._measure_finished()
-        checkpoint = self._checkpoint(self._metrics(right))
-        return Trained(self._folder.save_model(self._trainer.network, checkpoint, self._own_labels()), right)
+        if right is None or self._probe is None or not self._first:
+            return right
+        probed = Share(self._probe.right, self._probe.of)
+        if not is_worse(right, probed):
+            return right
+        self._reporter.report(ProbeKept(right.right, probed.right, probed.of))
+        self._trainer.network.load_state_dict(self._first)
+        return probed
 
     def _keep(self, asked: dict[str, Any]) -> None:
         trainer = self._trainer
-        state = State(asked, trainer.network.state_dict(), trainer.optimiser.state_dict(), self._log)
+        state = State(
+            asked,
+            trainer.network.state_dict(),
+            trainer.optimiser.state_dict(),
+            self._log,
+            asdict(self._probe) if self._probe else None,
+            self._best,
+            self._stopped,
+        )
         self._folder.save_state(state)
 
     def _keep_usable(self) -> None:
@@ -228,6 +357,18 @@ class Run:
                 f"{right.of:,} images that this run did not train on; what `{unknown[0]}` saw is not known"
             )
         return (Metric(dataset, round(right.percent, 3), None, size, OWN_RUN),)
+
+
+def best_epoch(log: Sequence[Epoch]) -> int:
+    """Find the epoch with the lowest loss on what is held back; 0 of none, the last where nothing is."""
+    measured = [epoch for epoch in log if not math.isnan(epoch.held_back_loss)]
+    if not measured:
+        return len(log)
+    return min(measured, key=lambda epoch: epoch.held_back_loss).number
+
+
+def _copied(network: SENetwork) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
 
 def _seed(seed: int, epoch: int) -> int:

@@ -160,7 +160,9 @@ class _Framing:
 # --- batches ------------------------------------------------------------------------------------
 
 
-def batches(samples: Samples, batch_size: int, *, seed: int, jobs: int) -> Iterator[Batch]:
+def batches(
+    samples: Samples, batch_size: int, *, seed: int, jobs: int, whole: bool = False
+) -> Iterator[Batch]:
     """Yield all images once, in an order and with an augmentation that `seed` decides.
 
     Args:
@@ -168,6 +170,7 @@ def batches(samples: Samples, batch_size: int, *, seed: int, jobs: int) -> Itera
         batch_size: images in a batch; a last one that is not full is left out if another came before it.
         seed: of this pass.
         jobs: decoding processes; images that are kept in memory need none.
+        whole: True to take a last batch that is not full, too.
     """
     torch.manual_seed(seed)
     random.seed(seed)
@@ -176,7 +179,7 @@ def batches(samples: Samples, batch_size: int, *, seed: int, jobs: int) -> Itera
         samples,
         batch_size=batch_size,
         shuffle=True,
-        drop_last=len(samples) > batch_size,
+        drop_last=not whole and len(samples) > batch_size,
         num_workers=workers,
         collate_fn=_collate,
         generator=torch.Generator().manual_seed(seed),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from dataclasses import replace
 
 import torch
@@ -18,9 +19,10 @@ from senet_cli.inference.processors import processors
 from senet_cli.inference.resolve import Resolver
 from senet_cli.settings import Settings
 from senet_cli.tasks.train.begun import Begun, TrainRequest
-from senet_cli.tasks.train.data_set import Undivided, earlier_record
+from senet_cli.tasks.train.data_set import DataSet, Undivided, earlier_record
 from senet_cli.tasks.train.folder import RunFolder
 from senet_cli.tasks.train.loop import calculates_bf16
+from senet_cli.tasks.train.plan import Facts, plan
 from senet_cli.tasks.train.run import Run, Trained
 from senet_cli.tasks.train.start import Start, choose_teacher, lasting_name, start_teachers
 
@@ -49,16 +51,28 @@ def train(request: TrainRequest, settings: Settings, reporter: Reporter) -> Trai
         images = Undivided.read(data, given, reporter, parts=begun.parts, empty_classes=begun.empty_classes)
         resolver = Resolver.load(settings, reporter)
         start = Start.choose(begun, resolver)
-        recipe = begun.recipe.resolve(bf16=calculates_bf16(device), fine_tuning=start.model is not None)
         preprocess = start.architecture.preprocess
         taught_by = [choose_teacher(name, preprocess, images.labels, resolver) for name in begun.teachers]
-        teachers = start_teachers(taught_by, recipe, device, threads, settings)
         earlier = earlier_record([start.model, *taught_by] if start.model else taught_by, reporter)
-        data_set = images.divide(recipe.seed, begun.jobs, earlier, reporter)
+        data_set = images.divide(begun.recipe.seed or 0, begun.jobs, earlier, reporter)
+        facts = _facts(data_set, start, bf16=calculates_bf16(device))
+        recipe = plan(facts, begun.recipe)
+        teachers = start_teachers(taught_by, recipe, device, threads, settings)
         begun = _lasting(begun, resolver)
         folder.prepare()
         with folder.locked():
-            return Run(begun, recipe, device, start, teachers, data_set, folder, reporter).go()
+            return Run(begun, recipe, device, start, teachers, data_set, facts, folder, reporter).go()
+
+
+def _facts(data: DataSet, start: Start, *, bf16: bool) -> Facts:
+    counted = Counter(target for _, target in data.splits.train.images)
+    return Facts(
+        counts=tuple(counted[number] for number in range(len(data.labels))),
+        held_back=len(data.splits.held_back or ()),
+        fine_tuning=start.model is not None,
+        new_head=not start.keeps_head(data.labels),
+        bf16=bf16,
+    )
 
 
 def _calculate_with(threads: int) -> None:

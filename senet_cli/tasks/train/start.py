@@ -54,6 +54,11 @@ class Start:
             raise UsageError(f"`{model.name}` has {stages} stages", advise("freeze-fewer", stages=stages))
         return cls(replace(model.architecture, preprocess=model.preprocess), model)
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the model's weights; empty for random ones."""
+        return self.model.start.sha256 if self.model else ""
+
     def keeps_head(self, labels: LabelSet) -> bool:
         """Return True if the model's own head fits these classes."""
         return self.model is not None and _same_classes(self.model.labels, labels)

@@ -1,0 +1,126 @@
+"""What is chosen where the user says nothing, worked out by hand: nothing is trained here."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from senet_cli.tasks.evaluate.accuracy import Share
+from senet_cli.tasks.train.loop import Epoch
+from senet_cli.tasks.train.plan import Facts, class_weights, is_worse, plan
+from senet_cli.tasks.train.recipe import RecipeOptions
+from senet_cli.tasks.train.run import best_epoch
+
+PAGE = Path(__file__).parents[3] / "docs" / "fine-tuning.md"
+
+
+def facts(images: int, classes: int = 2, **changes: Any) -> Facts:
+    counts = tuple(images // classes + (number < images % classes) for number in range(classes))
+    return Facts(
+        **{"counts": counts, "held_back": images // 9, "fine_tuning": True, "new_head": True} | changes
+    )
+
+
+def test_few_images_get_small_batches_and_many_passes() -> None:
+    for images, fine_tuning, expected in (
+        *((48, True, (8, 60)), (100, True, (8, 60)), (101, True, (8, 40)), (301, True, (16, 30))),
+        *((1_001, True, (32, 20)), (5_001, True, (64, 15)), (50_000, True, (128, 15))),
+        *((48, False, (8, 100)), (1_000, False, (16, 100)), (50_000, False, (128, 30))),
+    ):
+        recipe = plan(facts(images, fine_tuning=fine_tuning), RecipeOptions())
+        assert (recipe.batch_size, recipe.epochs) == expected, (images, fine_tuning)
+        steps = recipe.epochs * (images // recipe.batch_size)
+        assert steps >= 300, "128 a batch were one step an epoch for 48 images"
+
+
+def test_what_is_said_always_holds() -> None:
+    said = RecipeOptions(
+        epochs=3,
+        batch_size=5,
+        rate=0.5,
+        seed=7,
+        augment="none",
+        precision="fp32",
+        freeze=1,
+        deterministic=True,
+        balance=False,
+        probe=False,
+        choose=False,
+        patience=4,
+    )
+    recipe = plan(facts(999, bf16=True, counts=(900, 99)), said)
+    assert {name: getattr(recipe, name) for name in RecipeOptions.__slots__} == {
+        name: getattr(said, name) for name in RecipeOptions.__slots__
+    }
+
+
+def test_a_head_is_fitted_first_where_it_is_new_and_features_are_worth_something() -> None:
+    assert plan(facts(48), RecipeOptions()).probe
+    assert not plan(facts(48, new_head=False), RecipeOptions()).probe
+    assert not plan(facts(48, fine_tuning=False), RecipeOptions(probe=True)).probe
+    assert not plan(facts(50_000), RecipeOptions()).probe
+    assert plan(facts(50_000), RecipeOptions(probe=True)).probe
+    assert plan(facts(48), RecipeOptions()).choose
+    assert not plan(facts(48), RecipeOptions(freeze=0)).choose, "all layers, as asked for"
+
+
+def test_a_run_ends_early_only_where_a_plateau_can_be_told() -> None:
+    assert plan(facts(48), RecipeOptions()).patience == 0  # 5 images are held back
+    assert plan(facts(300), RecipeOptions()).patience == 13
+    assert plan(facts(300), RecipeOptions(epochs=30)).patience == 0
+    assert plan(facts(300), RecipeOptions(epochs=30, patience=3)).patience == 3
+    assert RecipeOptions(epochs=60).over(RecipeOptions(epochs=30, patience=9)).patience == 0
+
+
+def test_classes_count_alike_where_they_are_uneven() -> None:
+    assert not plan(facts(0, counts=(10, 19)), RecipeOptions()).balance
+    assert plan(facts(0, counts=(10, 20, 0)), RecipeOptions()).balance
+    assert class_weights((30, 10, 0)) == pytest.approx([40 / 60, 2.0, 0.0])
+
+
+def test_the_rate_follows_the_batch() -> None:
+    assert plan(facts(48), RecipeOptions()).rate == pytest.approx(0.0025)
+    assert plan(facts(48, fine_tuning=False), RecipeOptions()).rate == pytest.approx(0.1 * 8 / 128)
+
+
+def test_worse_is_worse_by_more_than_chance() -> None:
+    assert not is_worse(Share(3, 7), Share(4, 7))
+    assert is_worse(Share(2, 7), Share(5, 7))
+    assert not is_worse(Share(490, 1000), Share(500, 1000))
+    assert is_worse(Share(460, 1000), Share(500, 1000))
+    assert not is_worse(Share(5, 5), Share(0, 0))
+    assert not is_worse(Share(5, 5), Share(5, 5))
+
+
+def test_the_best_epoch_has_the_lowest_loss_on_what_is_held_back() -> None:
+    def log(*losses: float) -> list[Epoch]:
+        return [Epoch(n, 0.1, 1.0, 0.5, loss, 0.5, 1.0) for n, loss in enumerate(losses, start=1)]
+
+    assert best_epoch(log(3, 1, 2, 1)) == 2
+    assert best_epoch(log(math.nan, 2)) == 2
+    assert best_epoch(log(math.nan, math.nan)) == 2
+    assert best_epoch([]) == 0
+
+
+def test_the_page_shows_what_is_chosen() -> None:
+    rows = re.findall(r"^\| ([\d,]+) a class \|(.*)\|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [each for each, _ in rows[:3]] == ["10", "100", "1,000"]
+    for each, cells in rows[:3]:
+        given = int(each.replace(",", ""))
+        apart = given // 10 or 1
+        recipe = plan(facts(7 * (given - apart), 7, held_back=7 * apart), RecipeOptions())
+        ends = f"after {recipe.patience} epochs without progress" if recipe.patience else "no: 7 held back"
+        head = "fitted head" if recipe.probe else ""
+        assert [cell.strip() for cell in cells.split("|")] == [
+            f"{7 * (given - apart):,}",
+            str(recipe.batch_size),
+            str(recipe.epochs),
+            f"{recipe.rate:.2g}",
+            recipe.augment,
+            head,
+            ends,
+        ]
