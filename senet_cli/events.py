@@ -173,6 +173,19 @@ class ModelKept:
     imported: bool
 
 
+@dataclass(eq=False, repr=False)
+class ClassesMeant:
+    """A word that was asked for stands for several classes of the model, by what they have in common.
+
+    Args:
+        word: as it was asked for.
+        labels: of the classes.
+    """
+
+    word: str
+    labels: tuple[str, ...]
+
+
 # --- images ---------------------------------------------------------------------------------------
 
 
@@ -426,6 +439,7 @@ Event = (
     | ModelReady
     | UnfinishedRunUsed
     | ModelKept
+    | ClassesMeant
     | DataSetUnderstood
     | RecordUnusable
     | ImagesToIdentify

@@ -160,7 +160,7 @@ def test_every_option_in_the_readme_exists() -> None:
         option for command in commands.values() for parameter in command.params for option in parameter.opts
     }
     known |= {"--install-completion"}
-    used = set(re.findall(r"(?<=[\s`])--[a-z][a-z-]*", README))
+    used = set(re.findall(r"(?<=[\s`])--[a-z][a-z0-9-]*", README))
     assert used
     assert used - known == set()
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "senet predict bird.jpg",
     "senet predict photos/ -m seresnet101 --format jsonl -o results.jsonl",
+    "senet predict photos/ --summary -o results.csv",
+    "senet predict photos/ --only dog --format paths --print0 | xargs -0 cp -t dogs/",
     "find photos -name '*.jpg' -print0 | senet predict --from-file - -0 -k 1 | cut -f1,3",
     "curl -s https://example.org/bird.jpg | senet predict -",
 )
@@ -101,6 +103,32 @@ def predict(
     ] = None,
     resume: ResumeOption = False,
     start_over: StartOverOption = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLASS,...",
+            help="Leave out images whose first prediction is another class. A word that stands above classes "
+            "means all of them, as dog does for 118 of ImageNet's.",
+            show_default=False,
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    print0: Annotated[
+        bool,
+        typer.Option(
+            "--print0",
+            help="paths: end each name with a NUL byte, for `xargs -0`.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
+    summary: Annotated[
+        bool,
+        typer.Option(
+            "--summary",
+            help="Show how many images are of which class, at the end, on standard error.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
     spreadsheet_safe: Annotated[
         bool,
         typer.Option(
@@ -193,6 +221,7 @@ def predict(
         compute=compute,
         top_k=top_k,
         min_score=min_score,
+        only=tuple(only or ()),
     )
     settings = opt.settings(manifest, offline=offline)
     inputs: list[str | Path] = [*sources.arguments, from_file or ""]
@@ -202,14 +231,16 @@ def predict(
         output = None
     on_terminal = output is None and is_terminal(sys.stdout)
     style = format or _format_for(output, on_terminal=on_terminal)
-    if spreadsheet_safe and style != "csv":
-        raise UsageError(f"`--spreadsheet-safe` is for CSV, not for {style}", "Add --format csv.")
+    _check_format(style, spreadsheet_safe=spreadsheet_safe, print0=print0)
     run = ResultRun(sources, quiet=quiet, verbose=verbose, strict=strict)
     run.bar = not (on_terminal and is_terminal(sys.stderr))
     keeping = recording(
         target,
         style,
-        {"format": style, "protection of spreadsheets": "on" if spreadsheet_safe else "off"},
+        {
+            "format": style + " -0" * print0,
+            "protection of spreadsheets": "on" if spreadsheet_safe else "off",
+        },
         resume=resume,
         start_over=start_over,
         images=lambda: run.images,
@@ -217,7 +248,7 @@ def predict(
     if resume and target and is_complete(target):
         note(complete_already(target.given), quiet=quiet)
         return
-    writer = _writer(style, on_terminal=on_terminal, brief=top_k == 1, inert=spreadsheet_safe)
+    writer = _writer(style, on_terminal=on_terminal, brief=top_k == 1, inert=spreadsheet_safe, null=print0)
     if not verbose:
         mute_native_code()
     with open_output(output, inputs, tell=warn, recording=keeping) as out:
@@ -231,6 +262,10 @@ def predict(
         with closing(found) as records:
             run.write(records, writer, out)
     run.tell()
+    if summary:
+        from senet_cli.cli.summary import show_summary
+
+        show_summary(run.tally, only=bool(only), everything=verbose)
     raise typer.Exit(run.exit_code)
 
 
@@ -267,7 +302,15 @@ def _format_for(output: Path | None, *, on_terminal: bool) -> Format:
     return "table" if on_terminal else "tsv"
 
 
-def _writer(style: Format, *, on_terminal: bool, brief: bool, inert: bool) -> Writer:
+def _check_format(style: Format, *, spreadsheet_safe: bool, print0: bool) -> None:
+    """Make sure that options about one format meet that format."""
+    if spreadsheet_safe and style != "csv":
+        raise UsageError(f"`--spreadsheet-safe` is for CSV, not for {style}", "Add --format csv.")
+    if print0 and style != "paths":
+        raise UsageError(f"`--print0` is for names alone, not for {style}", "Add --format paths.")
+
+
+def _writer(style: Format, *, on_terminal: bool, brief: bool, inert: bool, null: bool) -> Writer:
     encoding = (sys.stdout.encoding or "").lower()
     return make_writer(
         style,
@@ -276,4 +319,5 @@ def _writer(style: Format, *, on_terminal: bool, brief: bool, inert: bool) -> Wr
         unicode=not on_terminal or encoding.startswith("utf"),
         brief=on_terminal and brief,
         inert=inert,
+        null=null,
     )

@@ -15,6 +15,7 @@ from senet_cli.cli.progress import epoch_progress, image_progress
 from senet_cli.errors import NetworkError
 from senet_cli.events import (
     BundledModelUsed,
+    ClassesMeant,
     ClassesNotMeasured,
     ClassesUnreadable,
     ConversionNotKept,
@@ -260,6 +261,7 @@ _WORDS: dict[type, Callable[[Any], str | list[str]]] = {
     RecordUnusable: _not_recorded,
     ImagesToIdentify: lambda event: f"reading {event.count:,} images once, to know them again",
     TrainingImagesFound: _trained_on,
+    ClassesMeant: lambda event: f"`{event.word}` means {len(event.labels)} classes: {_named(event.labels)}",
     RecordsKept: _records,
     EngineLeftOut: lambda event: (
         f"no row for OpenVINO in {event.precision} on {event.device}: not installed, or it cannot do that"

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import replace
 
 from senet_cli.cli.console import is_terminal, note, say
@@ -13,9 +14,9 @@ from senet_cli.cli.progress import image_progress
 from senet_cli.errors import ExitCode
 from senet_cli.images.kinds import APPLE_DOUBLE, Skipped
 from senet_cli.images.sources import SourceRequest
-from senet_cli.inference.records import ImageFailure, Record
+from senet_cli.inference.records import Record
 from senet_cli.output.base import Output, Writer
-from senet_cli.output.tally import Tally
+from senet_cli.output.tally import Tally, is_wanted, outcome
 
 
 class ResultRun:
@@ -27,25 +28,27 @@ class ResultRun:
 
     Attributes:
         images: how many there are in all; None while that is not known.
+        tally: how many of which class so far.
     """
 
     def __init__(self, request: SourceRequest, *, quiet: bool, verbose: bool, strict: bool) -> None:
         self._request = request
         self._quiet, self._verbose, self._strict = quiet, verbose, strict
         self.bar = True
-        self._done = self._failed = self._kept = 0
+        self.tally = Tally()
+        self._kept = 0
         self.images: int | None = None
         self._begun = time.monotonic()
 
     @property
     def exit_code(self) -> ExitCode:
         """1 as soon as one image failed."""
-        return ExitCode.SOME_FAILED if self._failed else ExitCode.OK
+        return ExitCode.SOME_FAILED if self.tally.failed else ExitCode.OK
 
     def keep(self, tally: Tally) -> None:
         """Count records that an earlier run made."""
-        self._kept = self._done = tally.images
-        self._failed = tally.failed
+        self._kept = tally.images
+        self.tally = deepcopy(tally)
 
     def write(self, records: Iterable[Record], writer: Writer, output: Output) -> None:
         """Write all records; with `strict` those up to the first failure."""
@@ -56,17 +59,17 @@ class ResultRun:
             threading.Thread(target=count, name="count", daemon=True).start()
         with image_progress(shown=shown, count=count, kept=self._kept) as progress:
             # with the first record: a run that ends before it leaves nothing behind
-            head = "" if self._kept else writer.begin()
+            head = "" if output.journal and output.journal.size else writer.begin()
             try:
-                if self._strict and self._failed:
+                if self._strict and self.tally.failed:
                     output.complete, records = False, ()
                 for record in records:
-                    output.record(record, head + writer.record(record))
-                    head = ""
-                    self._done += 1
-                    self._failed += isinstance(record, ImageFailure)
-                    progress(self._done)
-                    if self._strict and self._failed:
+                    if text := writer.record(record) if is_wanted(record) else "":
+                        text, head = head + text, ""
+                    output.record(record, text)
+                    self.tally.add(*outcome(record))
+                    progress(self.tally.images)
+                    if self._strict and self.tally.failed:
                         output.complete = False
                         break
             except BaseException:
@@ -77,17 +80,18 @@ class ResultRun:
 
     def tell(self) -> None:
         """Show notes on standard error: failures, files passed over, and with `-v` the speed."""
-        if self._failed and not self._quiet:
+        failed, done = self.tally.failed, self.tally.images
+        if failed and not self._quiet:
             stopped = ", stopped there (--strict)" if self._strict else ""
             say(
-                f"{self._failed:,} of {self._done:,} images could not be classified{stopped}",
+                f"{failed:,} of {done:,} images could not be classified{stopped}",
                 "yellow",
             )
         for line in passed_over(self._request.skipped):
             note(line, quiet=self._quiet)
         if self._verbose:
             seconds = time.monotonic() - self._begun
-            done = self._done - self._kept
+            done -= self._kept
             note(f"{done:,} images in {seconds:.2f} s, {done / seconds:.1f} images/s")
 
     def _count(self) -> int:

@@ -34,12 +34,14 @@ class ImageResult:
         path, model: as in every record.
         predictions: ranked, best first (none if all were under the bar).
         probabilities: False where the scores are the network's outputs as they are.
+        wanted: False where the first prediction is not one of the classes that were asked for.
     """
 
     path: str
     model: str
     predictions: tuple[Prediction, ...]
     probabilities: bool = True
+    wanted: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ def make_writer(
     unicode: bool = True,
     brief: bool = False,
     inert: bool = False,
+    null: bool = False,
 ) -> Writer:
     """Make the writer of a format, whose module is imported only now.
 
@@ -24,10 +25,12 @@ def make_writer(
         name: of the format.
         width, colour, unicode, brief: see `TableWriter`; for the table only.
         inert: see `CsvWriter`; for CSV only.
+        null: see `PathsWriter`; for paths only.
     """
     options: dict[Format, dict[str, Any]] = {
         "table": {"width": width, "colour": colour, "unicode": unicode, "brief": brief},
         "csv": {"inert": inert},
+        "paths": {"null": null},
     }
     place = WRITTEN[name]
     module = import_module(f"senet_cli.output.{place.module}")

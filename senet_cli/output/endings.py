@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, TypeVar, get_args
 
 from senet_cli.errors import UsageError, advise
 
-Format = Literal["table", "tsv", "csv", "json", "jsonl"]
+Format = Literal["table", "tsv", "csv", "json", "jsonl", "paths"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
@@ -28,6 +28,7 @@ WRITTEN: dict[Format, Written] = {
     "csv": Written("rows", "CsvWriter", (".csv",), resumable=True),
     "json": Written("json", "JsonWriter", (".json",)),
     "jsonl": Written("json", "JsonlWriter", (".jsonl", ".ndjson"), resumable=True),
+    "paths": Written("paths", "PathsWriter", (), resumable=True),
     "table": Written("table", "TableWriter", (".table",)),
 }
 """A new format is a row here, its name in `Format`, and a module with its writer."""

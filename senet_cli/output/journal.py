@@ -23,9 +23,9 @@ from typing import Any, BinaryIO
 
 from senet_cli.errors import DiskError, UsageError, advise
 from senet_cli.images.source import Source, Stamp
-from senet_cli.inference.records import ImageFailure, Record
+from senet_cli.inference.records import Record
 from senet_cli.output.stream import output_errors
-from senet_cli.output.tally import Tally
+from senet_cli.output.tally import Tally, outcome
 
 FORM = 1
 """Version of the journal; one of another is not read."""
@@ -107,6 +107,11 @@ class Journal:
     def holds_nothing(self) -> bool:
         """True if neither an earlier run nor this one has records in the files."""
         return not self.tally.images and (self.begun or self.header is None)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the records that count so far."""
+        return self._end
 
     def begin(self, facts: Mapping[str, str], sources: Sequence[str], version: str) -> None:
         """State what makes the records from here on.
@@ -202,13 +207,6 @@ class Journal:
     @property
     def _name(self) -> str:
         return f"`{self.path}`"
-
-
-def outcome(record: Record) -> tuple[str | None, str | None]:
-    """Give the kind of a record's failure and the label of its first prediction; None where it has none."""
-    if isinstance(record, ImageFailure):
-        return record.kind, None
-    return None, record.predictions[0].label if record.predictions else None
 
 
 def read_header(path: Path) -> Header | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from senet_cli.inference.records import ImageFailure, Record
+
 
 @dataclass(slots=True)
 class Tally:
@@ -32,3 +34,18 @@ class Tally:
             self.failures[kind] += 1
         elif label is not None:
             self.labels[label] += 1
+
+
+def outcome(record: Record) -> tuple[str | None, str | None]:
+    """Give the kind of a record's failure and the label of its first prediction; None where it has none.
+
+    Where the class is not one that was asked for, it has no label either.
+    """
+    if isinstance(record, ImageFailure):
+        return record.kind, None
+    return None, record.predictions[0].label if record.predictions and record.wanted else None
+
+
+def is_wanted(record: Record) -> bool:
+    """Return False for a record that is not written, since its class is not one that was asked for."""
+    return isinstance(record, ImageFailure) or record.wanted

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from senet_cli.catalogue.input_size import USUAL_SIZE, InputSize
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.errors import NothingToClassifyError
-from senet_cli.events import Reporter
+from senet_cli.events import ClassesMeant, Reporter
 from senet_cli.images.sources import Source, SourceRequest
-from senet_cli.inference.records import Record
+from senet_cli.inference.records import ImageResult, Record
 from senet_cli.inference.resolve import OwnWeights, Resolver
 from senet_cli.inference.runtime import ComputeOptions
 from senet_cli.settings import Settings
@@ -35,6 +36,7 @@ class PredictRequest:
         compute: where and how the network runs.
         top_k: predictions for each image.
         min_score: predictions under this probability, 0..1, are left out.
+        only: words for the classes that are wanted; see `find_wanted`. Empty: all are.
     """
 
     sources: SourceRequest
@@ -44,6 +46,7 @@ class PredictRequest:
     compute: ComputeOptions = field(default_factory=ComputeOptions)
     top_k: int = 5
     min_score: float = 0.0
+    only: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, str]:
         """State what decides the records besides the model, by what people call it."""
@@ -52,6 +55,7 @@ class PredictRequest:
             "set of weights": own or "the usual one",
             "number of predictions": str(self.top_k),
             "lowest score": f"{self.min_score:g}",
+            "set of wanted classes": ", ".join(self.only) or "all",
         }
 
 
@@ -81,7 +85,7 @@ def predict(
 
     Raises:
         NothingToClassifyError: the sources hold no image.
-        UsageError: the earlier run had another model, other options or other images.
+        UsageError: the earlier run had another model, other options or other images; a word means no class.
         SenetError: the model cannot be had or loaded.
     """
     sources = _at_least_one(request.sources)
@@ -108,7 +112,30 @@ def predict(
     from senet_cli.inference.pipeline import RunOptions, classify  # after Pillow, which it imports
 
     options = RunOptions(request.top_k, request.min_score, batch_size, request.compute.jobs, together)
-    return classify(sources, predictor, options)
+    records = classify(sources, predictor, options)
+    return _marked(records, _wanted(request.only, predictor, reporter)) if request.only else records
+
+
+def _wanted(words: tuple[str, ...], predictor: Predictor, reporter: Reporter) -> frozenset[int]:
+    from senet_cli.datasets.wanted import find_wanted
+
+    meanings = find_wanted(words, predictor.labels)
+    for meaning in meanings:
+        if not meaning.by_name or len(meaning.indices) > 1:
+            labels = tuple(predictor.labels.labels[index] for index in meaning.indices)
+            reporter.report(ClassesMeant(meaning.word, labels))
+    return frozenset(index for meaning in meanings for index in meaning.indices)
+
+
+def _marked(records: Generator[Record, None, None], wanted: frozenset[int]) -> Generator[Record, None, None]:
+    """Mark the records whose class is not among those that are wanted; they stay in their places."""
+    with contextlib.closing(records):
+        for record in records:
+            if isinstance(record, ImageResult):
+                first = record.predictions[0].index if record.predictions else None
+                yield record if first in wanted else replace(record, wanted=False)
+            else:
+                yield record
 
 
 def _nothing() -> Generator[Record, None, None]:

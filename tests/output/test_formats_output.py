@@ -24,7 +24,8 @@ def test_every_writer_adds_only_at_the_end(records: list[Record], name: Format) 
     writer = make_writer(name)
     parts = [writer.begin(), *map(writer.record, records), writer.end()]
     assert "".join(parts) == whole
-    assert all(parts[1:-1])
+    if name != "paths":  # which has nothing to say of an image without a class
+        assert all(parts[1:-1])
 
 
 def test_every_format_has_its_row() -> None:
