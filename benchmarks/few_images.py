@@ -6,7 +6,7 @@ PHOTOS is searched for photographs with a WordNet id in the name (`tiny-n0185567
 that is called like a class. For each set and
 seed so many of each class are drawn to learn from, and up to 50 of the others are judged.
 
-- `senet train` holds a tenth of what it is given back and decides by it; the anchors learn from all of it.
+- `senet train` holds a tenth of what it is given back; the anchors learn from the same images as it does.
 - Logistic regression: scikit-learn's, with its defaults, on the network's features of unit variance.
 - fastai's `fine_tune` as its documentation describes it: an epoch for the head and the batch norms, with
   Adam, one cycle up to 2e-3; then all layers, up to 1e-3 for the head and, in equal ratios, down to a
@@ -18,6 +18,7 @@ Prints a line for each, and Markdown at the end. One thread; times are not measu
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import random
@@ -25,7 +26,7 @@ import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,8 @@ def measured(
 ) -> Iterator[tuple[str, float]]:
     judged = tensors(drawn.judged, model)
     with tempfile.TemporaryDirectory() as name:
-        network, recipe = senet(drawn, model, seed, settings, Path(name))
+        network, recipe, learned = senet(drawn, model, seed, settings, Path(name))
+    drawn = replace(drawn, train=[image for image in drawn.train if identity(image[0]) in learned])
     yield "senet train", share(network, judged)
     start = fresh(drawn, model, seed)
     pixels, targets = tensors(drawn.train, model)
@@ -142,7 +144,7 @@ def measured(
 
 def senet(
     drawn: Drawn, model: RunnableModel, seed: int, settings: Settings, folder: Path
-) -> tuple[PixelNetwork, dict[str, Any]]:
+) -> tuple[PixelNetwork, dict[str, Any], set[str]]:
     for path, number in drawn.train:
         place = folder / "data" / f"class {number}" / path.name
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -162,7 +164,13 @@ def senet(
     )
     trained = Resolver.load(settings).choose(ModelRef.to_folder(run))
     recipe: dict[str, Any] = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
-    return PixelNetwork(load_torch_network(trained), model.preprocess), recipe
+    learned = json.loads((run / "held-back.json").read_text(encoding="utf-8"))["trained"]
+    return PixelNetwork(load_torch_network(trained), model.preprocess), recipe, set(learned)
+
+
+def identity(path: Path) -> str:
+    """Name an image as the record of a run does."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
 
 
 def fresh(drawn: Drawn, model: RunnableModel, seed: int) -> PixelNetwork:

@@ -129,7 +129,7 @@ def train(
             min=1e-9,
             metavar="RATE",
             help="Highest learning rate.",
-            show_default="0.1 for batches of 128, with --from 0.01; less for smaller ones",
+            show_default="0.1 for batches of 128, with --from 0.012; less for smaller ones",
             rich_help_panel=TRAINING,
         ),
     ] = None,

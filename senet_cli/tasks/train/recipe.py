@@ -9,7 +9,7 @@ from typing import Literal
 Augment = Literal["standard", "scale", "cutmix", "none"]
 TrainPrecision = Literal["fp32", "bf16"]
 
-_SCRATCH_RATE, _FINE_TUNING_RATE = 0.1, 0.01
+_SCRATCH_RATE, _FINE_TUNING_RATE = 0.1, 0.012
 _RATE_BATCH = 128
 """Learning rates are given for batches of this many images."""
 

@@ -137,6 +137,7 @@ class Run:
         self._best: dict[str, Tensor] | None = None
         self._first: dict[str, Tensor] = {}
         self._stopped = False
+        self._not_measured = 0
 
     def go(self) -> Trained:
         """Train all epochs that are left, then write the files of the finished model."""
@@ -149,7 +150,7 @@ class Run:
             TrainingPrepared(len(self._train), held_back, len(self._labels), first, recipe.epochs)
         )
         if state:
-            self._go_on(state)
+            self._go_on(state, asked)
         elif recipe.probe:
             self._fit_head()
         self._train_on(asked)
@@ -173,7 +174,7 @@ class Run:
             fine_tuning=self._fine_tuning,
         )
 
-    def _go_on(self, state: State) -> None:
+    def _go_on(self, state: State, asked: dict[str, Any]) -> None:
         if state.probe:
             self._probe = Probed.read(state.probe)
             self._probe.put(self._trainer.network)
@@ -181,7 +182,8 @@ class Run:
         self._trainer.network.load_state_dict(state.network)
         self._trainer.optimiser.load_state_dict(state.optimiser)
         self._log, self._best = state.log, state.best
-        self._stopped = state.stopped and len(state.log) < self._recipe.epochs and self._recipe.patience > 0
+        as_it_was = all(state.asked[name] == asked[name] for name in ("epochs", "patience"))
+        self._stopped = state.stopped and as_it_was
 
     def _fit_head(self) -> None:
         """Fit a head to the features, and see how good the model is with it before anything is trained."""
@@ -253,9 +255,7 @@ class Run:
     def _keep_usable(self) -> None:
         """Write the model as it is now: also a run that is never finished can be used."""
         epoch = self._log[-1]
-        count = len(self._held_back) - len(self._trainer.unreadable)
-        accuracy = epoch.held_back_accuracy
-        right = None if math.isnan(accuracy) else Share(round(accuracy * count), count)
+        right = self._share(epoch.held_back_accuracy)
         done = (epoch.number, self._recipe.epochs)
         checkpoint = self._checkpoint(self._metrics(right))
         self._folder.save_model(self._trainer.network, checkpoint, self._own_labels(), done)
@@ -294,7 +294,11 @@ class Run:
         )
 
     def _measure(self, precision: TrainPrecision) -> tuple[float, float]:
-        return self._held_back.measure(self._trainer, precision, self._trainer.unreadable)
+        unreadable: list[str] = []
+        measured = self._held_back.measure(self._trainer, precision, unreadable)
+        self._trainer.unreadable += unreadable
+        self._not_measured = len(unreadable)
+        return measured
 
     def _asked(self) -> dict[str, Any]:
         """List what decides the weights; a run is only resumed with the same."""
@@ -340,11 +344,14 @@ class Run:
         """Measure the finished weights, in float32 as `senet predict` runs them; None: nothing to measure."""
         if not len(self._held_back):
             return None
-        self._trainer.unreadable.clear()
         _, accuracy = self._measure("fp32")
+        return self._share(accuracy)
+
+    def _share(self, accuracy: float) -> Share | None:
+        """Count the images behind an accuracy, 0..1, that was measured last; None for NaN."""
         if math.isnan(accuracy):
             return None
-        count = len(self._held_back) - len(self._trainer.unreadable)
+        count = len(self._held_back) - self._not_measured
         return Share(round(accuracy * count), count)
 
     def _metrics(self, right: Share | None) -> tuple[Metric, ...]:

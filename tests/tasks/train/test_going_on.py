@@ -114,6 +114,22 @@ def test_stopped_before_the_first_epoch(
     assert done.returncode == 0, done.stderr
 
 
+def test_images_to_train_on_that_cannot_be_read_do_not_count_as_held_back(
+    train: Senet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_stripes(tmp_path / "data", {"train": 5, "val": 2})
+    (data / "train" / "level" / "000.png").write_bytes(b"junk")
+    (data / "val" / "level" / "000.png").write_bytes(b"junk")
+    monkeypatch.setattr(RunFolder, "save_log", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert train(data, "--arch", "tiny", "--epochs", 2, "-o", "run").returncode == 130
+    (entry,) = json.loads((tmp_path / "run" / "model.json").read_text())["checkpoints"].values()
+    assert entry["metrics"][0]["dataset"] == "3 images held back"
+    monkeypatch.undo()
+    assert "Held-out accuracy" in train("--resume", "-o", "run").stderr
+    (entry,) = json.loads((tmp_path / "run" / "model.json").read_text())["checkpoints"].values()
+    assert entry["metrics"][0]["dataset"] == "3 images held back"
+
+
 def test_a_finished_run_is_extended(learned: Path, train: Senet, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(learned, run)

@@ -83,7 +83,7 @@ def test_classes_count_alike_where_they_are_uneven() -> None:
 
 
 def test_the_rate_follows_the_batch() -> None:
-    assert plan(facts(48), RecipeOptions()).rate == pytest.approx(0.0025)
+    assert plan(facts(48), RecipeOptions()).rate == pytest.approx(0.003)
     assert plan(facts(48, fine_tuning=False), RecipeOptions()).rate == pytest.approx(0.1 * 8 / 128)
 
 

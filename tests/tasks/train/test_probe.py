@@ -77,7 +77,7 @@ def own(learned: Path, tmp_path: Path) -> Path:
 def test_few_images_need_no_options(own: Path, learned: Path, train: Senet, tmp_path: Path) -> None:
     done = train(own, "--from", learned, "--epochs", 2, "-o", "tuned")
     assert done.returncode == 0, done.stderr
-    assert "22 images: batch 8, 2 epochs, rate 0.0025, augmentation scale, the head first" in done.stderr
+    assert "22 images: batch 8, 2 epochs, rate 0.003, augmentation scale, the head first" in done.stderr
     assert "the head alone, fitted to the features: " in done.stderr
     assert float(done.stdout.split("\t")[1]) == 100
     recipe = json.loads((tmp_path / "tuned" / "recipe.json").read_text())

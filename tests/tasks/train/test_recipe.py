@@ -27,4 +27,4 @@ def test_a_run_of_one_step_has_a_rate() -> None:
 def test_the_usual_rate_grows_with_the_batch() -> None:
     assert usual_rate(128, fine_tuning=False) == pytest.approx(0.1)
     assert usual_rate(512, fine_tuning=False) == pytest.approx(0.4)
-    assert usual_rate(32, fine_tuning=True) == pytest.approx(0.005)
+    assert usual_rate(32, fine_tuning=True) == pytest.approx(0.006)
