@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import mute_native_code, note, terminal_width, warn
+from senet_cli.cli.console import mute_native_code, note, telling_files, terminal_width, warn
 from senet_cli.cli.help import INPUT, SPEED
 from senet_cli.errors import UsageError
 from senet_cli.inference.engines.base import PRECISIONS, Precision
@@ -131,7 +131,7 @@ def benchmark(
     from senet_cli.cli.reporter import ConsoleReporter
 
     with (
-        open_output(output, inputs, tell=warn) as out,
+        open_output(output, inputs, tell=warn, wrote=telling_files(quiet=quiet)) as out,
         ConsoleReporter(quiet=quiet, details=True) as reporter,
     ):
         try:

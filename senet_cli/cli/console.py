@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TextIO
 
 from senet_cli.errors import SenetError
@@ -73,6 +74,16 @@ def note(text: str, *, quiet: bool = False) -> None:
     """Show a line that `-q` silences."""
     if not quiet:
         say(f"note: {text}", style="dim")
+
+
+def telling_files(*, quiet: bool) -> Callable[[Path | str], None]:
+    """Make a function that says which file was written; `-q` silences it."""
+
+    def wrote(path: Path | str) -> None:
+        if not quiet:
+            say(f"wrote {path}", style="dim")
+
+    return wrote
 
 
 def megabytes(size: int | None) -> str:

@@ -14,7 +14,7 @@ import typer
 from senet_cli.catalogue.entries import OWN_RUN
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import mute_native_code, note, say, terminal_width, warn
+from senet_cli.cli.console import mute_native_code, note, say, telling_files, terminal_width, warn
 from senet_cli.cli.help import INPUT, MODEL, OUTPUT
 from senet_cli.errors import ExitCode, UsageError
 from senet_cli.output.base import check_output, open_output
@@ -142,7 +142,8 @@ def evaluate(
         compute=compute,
         worst=worst,
     )
-    with open_output(output, inputs, tell=warn) as out:
+    wrote = telling_files(quiet=quiet)
+    with open_output(output, inputs, tell=warn, wrote=wrote) as out:
         from senet_cli.cli.reporter import ConsoleReporter
 
         with ConsoleReporter(quiet=quiet) as reporter:
@@ -152,6 +153,7 @@ def evaluate(
     _tell_failures(result, quiet=quiet)
     if confusion:
         _draw(result.evaluation, confusion)
+        wrote(confusion)
     if result.evaluation.failures:
         raise typer.Exit(ExitCode.SOME_FAILED)
 

@@ -9,7 +9,7 @@ import typer
 
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import note
+from senet_cli.cli.console import note, telling_files
 from senet_cli.cli.help import MODEL, OUTPUT
 from senet_cli.output.base import open_output
 
@@ -97,4 +97,5 @@ def export(
         written = run(request, settings, reporter)
         if written.caution:
             note(written.caution, quiet=quiet)
+        telling_files(quiet=quiet)(written.path)
         out.write(f"{written.path}\t{written.size}\t{written.sha256}\t{written.load}\n")

@@ -13,7 +13,7 @@ import typer
 from senet_cli.catalogue.activation import Activation
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code, note, warn
+from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code, note, telling_files, warn
 from senet_cli.cli.help import INPUT, MODEL, OUTPUT
 from senet_cli.cli.recording import ResumeOption, StartOverOption, complete_already, recording
 from senet_cli.cli.results import ResultRun
@@ -251,7 +251,7 @@ def predict(
     writer = _writer(style, on_terminal=on_terminal, brief=top_k == 1, inert=spreadsheet_safe, null=print0)
     if not verbose:
         mute_native_code()
-    with open_output(output, inputs, tell=warn, recording=keeping) as out:
+    with open_output(output, inputs, tell=warn, wrote=telling_files(quiet=quiet), recording=keeping) as out:
         from senet_cli.cli.reporter import ConsoleReporter
 
         with ConsoleReporter(quiet=quiet, details=verbose) as reporter:

@@ -137,6 +137,7 @@ def open_output(
     inputs: Iterable[str | Path] = (),
     *,
     tell: Tell = ignore,
+    wrote: Callable[[Path], None] | None = None,
     recording: Recording | None = None,
 ) -> Iterator[Output]:
     """Open standard output, or a file that gets its name only when it is complete (see `output.files`).
@@ -148,6 +149,7 @@ def open_output(
         path: None or `-` for standard output.
         inputs: files that this run reads, which are never written.
         tell: gets what people should know, such as where lies what was written when a run is interrupted.
+        wrote: gets the path of a file that is complete; not of what is no file, such as a pipe.
         recording: how records are kept for another run; a journal is there only where they go to a file that
             appears when it is complete. None: they are not kept.
 
@@ -176,6 +178,8 @@ def open_output(
         raise
     if output.complete:
         sink.finish()
+        if wrote is not None and target.is_file:
+            wrote(target.given)
     else:
         _abandon(sink, output, tell, recording)
 

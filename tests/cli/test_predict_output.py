@@ -33,7 +33,7 @@ from tests.conftest import Senet
 def test_the_format_follows_the_ending_unless_it_is_said(predict: Senet, few: Path, tmp_path: Path) -> None:
     for options, first in ((["-o", "a.json"], "["), (["-o", "b.json", "--format", "csv"], "path,rank,")):
         done = predict(few, "-k", 1, *options)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", f"wrote {options[1]}\n")
         assert (tmp_path / options[1]).read_text().startswith(first)
     assert len(json.loads((tmp_path / "a.json").read_text())) == 8
 

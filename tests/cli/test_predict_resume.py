@@ -55,7 +55,8 @@ def test_what_is_there_is_kept_and_the_rest_is_done(
     assert_clean(done)
     assert done.returncode == 1  # one failed, though in the run before
     assert done.stderr == (
-        "note: keeping 5 records, and going on after that\n1 of 9 images could not be classified\n"
+        "note: keeping 5 records, and going on after that\nwrote r.csv\n"
+        "1 of 9 images could not be classified\n"
     )
     assert (tmp_path / "r.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
     assert not [*tmp_path.glob("*.partial*")]
@@ -115,7 +116,7 @@ def test_strict_stops_again_at_what_failed_before(
 
 def test_where_nothing_is_to_do_it_says_so(predict: Senet, few: Path, tmp_path: Path) -> None:
     anew = predict(few, "-o", "r.jsonl", "--resume")
-    assert (anew.returncode, anew.stderr) == (0, "")
+    assert (anew.returncode, anew.stderr) == (0, "wrote r.jsonl\n")
     before = (tmp_path / "r.jsonl").stat().st_ino
     again = predict(few, "-o", "r.jsonl", "--resume")
     assert (again.returncode, again.stderr) == (
