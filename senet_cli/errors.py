@@ -253,6 +253,9 @@ class ImageError(SenetError):
         kind: stable word for scripts: missing, unreadable, not_a_file, empty, format,
             decode, too_large, logits.
         message: the reason in words.
+
+    Attributes:
+        path: the image's file, where Python code named one; else None.
     """
 
     exit_code = ExitCode.SOME_FAILED
@@ -260,6 +263,7 @@ class ImageError(SenetError):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+        self.path: str | None = None
 
 
 class OutputClosed(Exception):  # noqa: N818 - not an error: the reader had enough

@@ -105,6 +105,13 @@ class BundledModelUsed:
 
 
 @dataclass(eq=False, repr=False)
+class ModelLoading:
+    """A model is here and is being loaded; `ModelReady` follows."""
+
+    name: str
+
+
+@dataclass(eq=False, repr=False)
 class ConversionStarted:
     """A network is converted for OpenVINO, once for this machine."""
 
@@ -433,6 +440,7 @@ Event = (
     | FilesAbsent
     | WaitingForProcess
     | BundledModelUsed
+    | ModelLoading
     | ConversionStarted
     | ConversionNotKept
     | WeightsTaken

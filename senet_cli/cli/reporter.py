@@ -12,6 +12,7 @@ from typing import Any
 from senet_cli.cli.console import note, say
 from senet_cli.cli.download_progress import DownloadDisplay, DownloadEvent
 from senet_cli.cli.progress import epoch_progress, image_progress
+from senet_cli.cli.waiting import Waiting
 from senet_cli.errors import NetworkError
 from senet_cli.events import (
     BundledModelUsed,
@@ -34,6 +35,7 @@ from senet_cli.events import (
     ImagesToIdentify,
     ImagesUnreadable,
     ModelKept,
+    ModelLoading,
     ModelReady,
     NothingHeldBack,
     ProbeFitted,
@@ -52,6 +54,11 @@ from senet_cli.events import (
 from senet_cli.settings import DEFAULT_MODEL
 
 _SHOWN_CLASSES = 3
+_SLOW: dict[type[Event], str] = {
+    ModelLoading: "Loading {}",
+    ConversionStarted: "Preparing {} for this processor (once)",
+}
+"""What may take more than a moment."""
 
 
 class ConsoleReporter:
@@ -65,6 +72,7 @@ class ConsoleReporter:
     def __init__(self, *, quiet: bool = False, details: bool = False) -> None:
         self._quiet, self._details = quiet, details
         self._downloads = DownloadDisplay()
+        self._waiting = Waiting()
         self._displays = contextlib.ExitStack()
         self._on_images: Callable[[int], None] = lambda _: None
         self._on_epoch: Callable[[int, int, int], None] = lambda *_: None
@@ -79,11 +87,18 @@ class ConsoleReporter:
 
     def close(self) -> None:
         """Take displays off the terminal."""
+        self._waiting.end()
         self._downloads.close()
         self._displays.close()
 
     def report(self, event: Event) -> None:
         """Show an event."""
+        if not self._quiet and isinstance(event, ModelLoading | ConversionStarted):
+            self._waiting.begin(_SLOW[type(event)].format(event.name))
+        elif isinstance(event, ModelReady):
+            self._waiting.end()
+        if isinstance(event, ModelLoading):
+            return  # nothing to say, unless it takes long
         if isinstance(event, ImagesDone):
             self._on_images(event.done)
         elif isinstance(event, ImagesCounted):

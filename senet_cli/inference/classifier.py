@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,29 +126,57 @@ class Classifier:
         """Images in a batch of a list."""
         return self._single.batch_size
 
+    def __repr__(self) -> str:
+        engine = self.engine
+        return (
+            f"{type(self).__name__}({self.name!r}, classes={len(self.labels)}, engine={engine.name!r}, "
+            f"device={engine.device!r})"
+        )
+
     @overload
     def predict(self, image: Images, top_k: int = 5) -> list[list[Prediction]]: ...
     @overload
+    def predict(
+        self, image: Images, top_k: int = 5, *, errors: Literal["return"]
+    ) -> list[list[Prediction] | ImageError]: ...
+    @overload
     def predict(self, image: AnyImage, top_k: int = 5) -> list[Prediction]: ...
-    def predict(self, image: AnyImage | Images, top_k: int = 5) -> list[Prediction] | list[list[Prediction]]:
+    @overload
+    def predict(
+        self, image: AnyImage, top_k: int = 5, *, errors: Literal["return"]
+    ) -> list[Prediction] | ImageError: ...
+    def predict(
+        self, image: AnyImage | Images, top_k: int = 5, *, errors: Literal["raise", "return"] = "raise"
+    ) -> Any:
         """Classify one image or a list of images; a list is decoded ahead and run in batches side by side.
 
         Args:
-            image: a path, a PIL image, a uint8 array (H, W), (H, W, 3) or (H, W, 4) in RGB(A) order, or a
-                list of these.
+            image: a path, the bytes of a file, a file opened in binary mode, a PIL image, a uint8 array
+                (H, W), (H, W, 3) or (H, W, 4) in RGB(A) order, or a list of these.
             top_k: predictions for each image, from 1 on; all classes if there are fewer.
+            errors: "raise" stops at the first image that cannot be classified; "return" puts its `ImageError`
+                in the place of its predictions, and goes on.
 
         Returns:
             The best `top_k`, best first; for a list of images one such list each.
 
         Raises:
-            ImageError: an image that cannot be read.
+            ImageError: an image that cannot be read; its `path` names the file.
             UsageError: something that is not an image, or `top_k` under 1.
         """
         if top_k < 1:
             raise UsageError(f"top_k is {top_k}", "Use 1 or more.")
-        ranked = [self._single.rank(row, top_k) for row in self._rows(image, "logits")]
-        return ranked if isinstance(image, list | tuple) else ranked[0]
+        if errors not in ("raise", "return"):
+            raise UsageError(f'errors is "{errors}"', 'Use "raise" or "return".')
+        found: list[list[Prediction] | ImageError] = []
+        for row in self._rows(image, "logits"):
+            try:
+                found.append(self._single.rank(_sound(row), top_k))
+            except ImageError as error:
+                if errors == "raise":
+                    raise
+                found.append(error)
+        return found if isinstance(image, list | tuple) else found[0]
 
     def logits(self, image: AnyImage | Images) -> NDArray[np.float32]:
         """Calculate the network's output, (N, classes), for one image (N = 1) or a list of N images.
@@ -164,11 +192,11 @@ class Classifier:
         return self._stacked(image, "features", self.spec.feature_channels)
 
     def _stacked(self, image: AnyImage | Images, output: str, width: int) -> NDArray[np.float32]:
-        rows = list(self._rows(image, output))
+        rows = [_sound(row) for row in self._rows(image, output)]
         return np.stack(rows) if rows else np.zeros((0, width), np.float32)
 
-    def _rows(self, image: AnyImage | Images, output: str) -> Iterator[NDArray[np.float32]]:
-        """One row of an output of the engine ("logits" or "features") for each image."""
+    def _rows(self, image: AnyImage | Images, output: str) -> Iterator[NDArray[np.float32] | ImageError]:
+        """One row of an output of the engine ("logits" or "features") for each image, or why not."""
         from senet_cli.images.coerce import as_rgb
         from senet_cli.inference.pipeline import Pace, outputs
 
@@ -183,8 +211,6 @@ class Classifier:
         calculate = getattr(predictor.engine, output)
         with closing(outputs(images, lambda image: predictor.pixels(as_rgb(image)), calculate, pace)) as rows:
             for _, row in rows:
-                if isinstance(row, ImageError):
-                    raise row
                 yield row
 
     def _for_lists(self) -> Predictor:
@@ -195,6 +221,13 @@ class Classifier:
             runtime = replace(self._runtime, latency=False)
             self._many = Predictor.load(self._model, runtime, self._settings)
         return self._many
+
+
+def _sound(row: NDArray[np.float32] | ImageError) -> NDArray[np.float32]:
+    """Return the row, or raise the error that stands in its place."""
+    if isinstance(row, ImageError):
+        raise row
+    return row
 
 
 class _Fallback:

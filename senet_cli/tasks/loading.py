@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from senet_cli.catalogue.traits import preprocess_in_words
-from senet_cli.events import ModelReady, Reporter
+from senet_cli.events import ModelLoading, ModelReady, Reporter
 from senet_cli.inference.models import FromFile, RunnableModel
 from senet_cli.inference.predictor import Predictor
 from senet_cli.inference.runtime import ComputeOptions, Runtime
@@ -26,6 +26,7 @@ def load_predictor(
     """
     pillow = threading.Thread(target=_prepare_decoders, name="pillow", daemon=True)
     pillow.start()
+    reporter.report(ModelLoading(model.name))
     try:
         predictor = Predictor.load(model, runtime, settings, reporter)
     finally:

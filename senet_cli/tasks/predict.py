@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from senet_cli.catalogue.input_size import USUAL_SIZE, InputSize
-from senet_cli.catalogue.resolve import ModelRef
-from senet_cli.errors import NothingToClassifyError
+from senet_cli.catalogue.resolve import Catalogue, ModelRef
+from senet_cli.errors import ImageError, NothingToClassifyError
 from senet_cli.events import ClassesMeant, Reporter
 from senet_cli.images.sources import Source, SourceRequest
-from senet_cli.inference.records import ImageResult, Record
+from senet_cli.inference.records import ImageFailure, ImageResult, Record
 from senet_cli.inference.resolve import OwnWeights, Resolver
 from senet_cli.inference.runtime import ComputeOptions
-from senet_cli.settings import Settings
+from senet_cli.settings import DEFAULT_MODEL, Settings
 from senet_cli.tasks.loading import load_predictor
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def predict(
         SenetError: the model cannot be had or loaded.
     """
     sources = _at_least_one(request.sources)
+    if recorded is None and not request.only and (absent := _absent(request.sources)):
+        return _failures(absent, _name_of(request.model, settings))
     runtime = request.compute.resolve(latency=request.sources.single)
     resolver = Resolver.load(settings, reporter)
     model = resolver.choose(request.model, runtime=runtime, size=request.size, fallback=request.fallback)
@@ -136,6 +139,37 @@ def _marked(records: Generator[Record, None, None], wanted: frozenset[int]) -> G
                 yield record if first in wanted else replace(record, wanted=False)
             else:
                 yield record
+
+
+def _absent(request: SourceRequest) -> list[Source]:
+    """List all sources if they were named one by one and none is there: no model is needed to say so."""
+    if (
+        request.list_file is not None
+        or not request.repeatable
+        or any(map(os.path.lexists, request.arguments))
+    ):
+        return []
+    sources = list(request.stream())
+    return (
+        [] if any(source.problem is None and os.path.lexists(source.name) for source in sources) else sources
+    )
+
+
+def _name_of(asked: ModelRef | OwnWeights | None, settings: Settings) -> str:
+    if isinstance(asked, OwnWeights):
+        return asked.path.name
+    ref = asked or (ModelRef.parse(settings.model) if settings.model else DEFAULT_MODEL)
+    return Catalogue.load(settings).resolve(ref).checkpoint.name
+
+
+def _failures(sources: list[Source], model: str) -> Generator[Record, None, None]:
+    for source in sources:
+        try:
+            source.open().close()
+        except ImageError as error:
+            yield ImageFailure(source.name, model, error.kind, error.message)
+        else:  # it appeared just now
+            yield ImageFailure(source.name, model, "missing", "no such file when the run began")
 
 
 def _nothing() -> Generator[Record, None, None]:

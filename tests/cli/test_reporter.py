@@ -33,8 +33,9 @@ SILENT = {
     events.ImagesCounted,
     events.ImagesDone,
     events.EpochAdvanced,
+    events.ModelLoading,
 }
-"""Only progress, which is drawn on a terminal."""
+"""Only progress, which is drawn on a terminal, or said where it takes long."""
 WARNINGS = {events.BundledModelUsed, events.DamagedFilePutAside, events.RecordsOfAnotherVersion}
 ALL = get_args(Event)
 

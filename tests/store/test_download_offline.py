@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from tests.conftest import Senet
 from tests.faultserver import FaultServer, flipped
 from tests.store.downloads import PAYLOAD, Publish, contents, file_entry, installed, known, sha256
 
+SHIP = Path(__file__).parents[2] / "examples" / "ship.jpg"
 _BOMB = """
 import socket, sys
 
@@ -47,7 +49,7 @@ def test_the_bomb_goes_off_when_a_download_is_allowed(server: FaultServer, tiny:
     assert "a socket was opened" in run_with_bomb("download", "tiny").stderr
 
 
-@pytest.mark.parametrize("command", [("download", "tiny"), ("predict", "a.jpg", "-m", "tiny")])
+@pytest.mark.parametrize("command", [("download", "tiny"), ("predict", str(SHIP), "-m", "tiny")])
 def test_offline_commands_open_no_socket(
     server: FaultServer, tiny: Path, cache: Path, command: tuple[str, ...]
 ) -> None:
@@ -129,6 +131,21 @@ def test_a_file_address_that_leads_nowhere_is_a_network_failure(
     publish(tiny=[file_entry(url)])
     done = here("download", "tiny")
     assert done.returncode in (4, 5), done.stderr
+
+
+def test_files_that_are_not_there_need_no_model(
+    here: Senet, server: FaultServer, publish: Publish, cache: Path
+) -> None:
+    publish(tiny=[file_entry(server.url("/a.pth"))])
+    for names in (["nosuch.jpg"], ["no", "such*.jpg"], ["a/b/c.png", "d.png"]):
+        done = here("predict", *names, "-m", "tiny", "--format", "jsonl", "-v")
+        assert done.returncode == 1, done.stderr
+        assert [json.loads(line)["error"]["kind"] for line in done.stdout.splitlines()] == ["missing"] * len(
+            names
+        )
+        assert json.loads(done.stdout.splitlines()[0])["model"] == "tiny"
+    assert server.paths() == []
+    assert here("predict", "nosuch.jpg", "-m", "unheard-of", "-v").returncode == 4
 
 
 def test_nothing_is_installed_by_a_transport_that_is_offline(tiny: Path) -> None:
