@@ -56,6 +56,8 @@ def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("SENET_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SENET_MODELS", str(tmp_path / "models"))
+    # how long something takes must not decide what tests see
+    monkeypatch.setattr("senet_cli.cli.waiting.PATIENCE", 600.0)
     monkeypatch.setenv("NO_COLOR", "1")
 
 
