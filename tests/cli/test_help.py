@@ -53,7 +53,7 @@ def test_what_matters_first_and_the_examples_are_of_the_command(name: str) -> No
         for line in re.findall(r"senet ([^|&]*)", example):
             (of,) = {n for n in COMMANDS if f"{line} ".startswith(f"{n} ")} - {"help"} or {"help"}
             options = {o for p in COMMANDS[of].params for o in (*p.opts, *p.secondary_opts)}
-            assert {*re.findall(r"(?<= )--?[a-z0-9][a-z-]*", line)} <= options
+            assert {*re.findall(r"(?<= )--?[a-z0-9][a-z0-9-]*", line)} <= options
 
 
 def test_predict_shows_five_options_first_then_groups(senet: Senet) -> None:
