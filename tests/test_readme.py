@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from senet_cli.catalogue.lookup import load_manifest
-from senet_cli.cli.app import app
 from senet_cli.errors import ExitCode
 from senet_cli.images.decode import FORMATS
 from senet_cli.weights.publishers import WRITABLE
+from tests.cli.commands import every_command
 from tests.environment import Environment
 
 PROJECT = Path(__file__).parent.parent
@@ -114,7 +114,7 @@ def test_recipe(command: str, reader: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "error" not in done.stderr
     writes_a_file = " -o " in command or " > " in command
-    assert done.stdout or writes_a_file or "--min-score" in command
+    assert done.stdout or writes_a_file or "--min-score" in command or "cache rm" in command
 
 
 def test_python_example(reader: Path) -> None:
@@ -153,12 +153,8 @@ def test_formats_are_the_formats() -> None:
 
 
 def test_every_option_in_the_readme_exists() -> None:
-    from typer.main import get_command
-
-    commands = get_command(app).commands  # type: ignore[attr-defined]
-    known = {
-        option for command in commands.values() for parameter in command.params for option in parameter.opts
-    }
+    commands = every_command().values()
+    known = {option for command in commands for parameter in command.params for option in parameter.opts}
     known |= {"--install-completion"}
     used = set(re.findall(r"(?<=[\s`])--[a-z][a-z0-9-]*", README))
     assert used

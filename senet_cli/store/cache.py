@@ -24,6 +24,7 @@ from senet_cli.errors import CheckpointError, DigestError, DiskError, advise
 from senet_cli.events import Reporter, WaitingForProcess
 from senet_cli.settings import Settings
 from senet_cli.store import archives
+from senet_cli.store.contents import mark_used
 from senet_cli.store.files import sha256_of, sync_folder, write_atomically
 from senet_cli.store.locks import advisory_lock
 from senet_cli.store.published import is_published
@@ -163,6 +164,10 @@ class Cache:
         beside = (file.path for file in checkpoint.files if file.path)
         places = (path for _, _, path in self._places(checkpoint))
         return next((path for path in (*beside, *places) if _is_there(path)), None)
+
+    def mark_used(self, name: EntryName) -> None:
+        """Remember that a checkpoint's file was used just now."""
+        mark_used(self._own.index / f"{name}.json")
 
     def digests(self, checkpoint: Checkpoint) -> list[str]:
         """List full digests that the checkpoint's file has, or had when last here; no file is opened."""

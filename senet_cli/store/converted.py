@@ -20,6 +20,7 @@ from typing import Any
 from senet_cli.errors import DiskError
 from senet_cli.settings import Settings
 from senet_cli.store.cache import Cache
+from senet_cli.store.contents import mark_used
 from senet_cli.store.files import sha256_of, sync_folder, write_atomically
 from senet_cli.store.locks import advisory_lock
 
@@ -64,6 +65,8 @@ class ConvertedStore:
             folder = root / name
             about = _read(folder)
             if about is not None and _verified(folder, about, remember=root is self._own):
+                if root is self._own:
+                    mark_used(folder / _ABOUT)
                 return Converted(folder, about["notes"])
         return None
 

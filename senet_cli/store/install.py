@@ -31,6 +31,7 @@ def ensure_installed(checkpoint: Checkpoint, settings: Settings, reporter: Repor
     """
     cache = Cache.from_settings(settings)
     if installed := cache.find(checkpoint):
+        cache.mark_used(checkpoint.name)
         return installed
     transport = open_transport(offline=settings.offline)
     return Fetcher(cache, transport, reporter).fetch(checkpoint)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -64,5 +66,39 @@ def test_real_weights_from_the_file_to_the_end(senet: Senet, data: Path, tmp_pat
         f"seresnet32-cifar10.cutmix\t{place}\n"
     )
     assert senet("verify").stdout.splitlines()[0] == f"seresnet32-cifar10.cutmix\tok\t{CUTMIX}"
+    assert "1 model: 2.1 MB" in senet("cache", "dir", "-v").stderr
+    listed = senet("cache", "ls").stdout.splitlines()
+    assert listed[0] == str(tmp_path / "cache")
+    assert re.fullmatch(r"model +2\.1 MB +today +seresnet32-cifar10\.cutmix", listed[2])
+    assert listed[3].startswith("2.1 MB in all, ")
+    (held,) = json.loads(senet("cache", "ls", "--format", "json").stdout)[0]["holds"]
+    assert (held["kind"], held["models"]) == ("model", ["seresnet32-cifar10.cutmix"])
+    assert (held["bytes"], held["path"]) == (place.stat().st_size, str(place))
+    assert "0.0 MB freed" in senet("cache", "rm", "--unused", 1).stderr
+    assert place.exists()
+    for path in (place, *(tmp_path / "cache" / "index").iterdir()):
+        os.utime(path, (1e9, 1e9))
+    assert "2.1 MB freed" in senet("cache", "rm", "--unused", 30).stderr
+    assert not place.exists()
+    assert senet("download", "leeyeonsu/cutmix", "--from", origin).returncode == 0
     assert "2.1 MB freed" in senet("cache", "rm", "seresnet32-cifar10").stderr
     assert not place.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--unused", "0"), ("--unused", "x"), ("--unused", "3", "--all"), ("--unused", "3", "seresnet50")],
+)
+def test_unused_days_alone(senet: Senet, arguments: tuple[str, ...]) -> None:
+    done = senet("cache", "rm", *arguments)
+    assert done.returncode == 2
+    assert "--unused" in done.stderr
+
+
+def test_caches_that_are_only_read_are_listed_too(senet: Senet, cifar_cache: Path, tmp_path: Path) -> None:
+    done = senet("cache", "ls", env={"SENET_CACHE_PATH": str(cifar_cache)})
+    assert done.returncode == 0
+    own, below = done.stdout.split("\n\n")
+    assert own.startswith(f"{tmp_path / 'cache'}\n0.0 MB in all")
+    assert below.startswith(f"{cifar_cache} (only read)\n")
+    assert "seresnet32-cifar10.teacher" in below
