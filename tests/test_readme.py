@@ -155,7 +155,7 @@ def test_formats_are_the_formats() -> None:
 def test_every_option_in_the_readme_exists() -> None:
     commands = every_command().values()
     known = {option for command in commands for parameter in command.params for option in parameter.opts}
-    known |= {"--install-completion"}
+    known |= {"--install-completion", "--torch-backend"}  # Typer's, and uv's
     used = set(re.findall(r"(?<=[\s`])--[a-z][a-z0-9-]*", README))
     assert used
     assert used - known == set()
