@@ -177,7 +177,8 @@ class Metric:
         dataset: what it was measured on.
         top1, top5: percent.
         size: side of the input in pixels.
-        source: where it is published.
+        source: where it is published; `OWN_RUN` for one that is not.
+        images: how many it was measured on, where that is known.
     """
 
     dataset: str
@@ -185,6 +186,12 @@ class Metric:
     top5: Percent | None
     size: Pixels
     source: str
+    images: Annotated[int, Between(1, 10**9)] | None = None
+
+    @property
+    def published(self) -> bool:
+        """False for an accuracy that you measured, on images of yours."""
+        return self.source != OWN_RUN
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,20 +120,21 @@ class DownloadDisplay:
 
 def _byte_display() -> Progress:
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Megabytes(ProgressColumn):
+        """What has arrived, of what, and how fast: in the unit that is used everywhere."""
+
+        def render(self, task: Task) -> Text:
+            total = "" if task.total is None else f" of {megabytes(int(task.total))}"
+            speed = f", {megabytes(int(task.speed))}/s" if task.speed else ""
+            return Text(f"{megabytes(int(task.completed))}{total}{speed}")
 
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
+        Megabytes(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,

@@ -33,7 +33,7 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return printable(", ".join(value))
     return printable(str(value))
 
@@ -41,19 +41,3 @@ def _cell(value: Any) -> str:
 def as_json(facts: object) -> str:
     """Write facts as JSON."""
     return encodable_json(json.dumps(facts, indent=1, ensure_ascii=False)) + "\n"
-
-
-def as_text(facts: dict[str, Any], indent: str = "") -> str:
-    """Write facts for people, a line each."""
-    lines = ""
-    for key, value in facts.items():
-        title = f"{indent}{key.replace('_', ' ')}"
-        if isinstance(value, dict):
-            continue  # for programs; people get the words
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            lines += "".join(f"{title}\n{as_text(item, indent + '  ')}" for item in value)
-        elif isinstance(value, list):
-            lines += "".join(f"{title:22}{_cell(item)}\n" for item in value)
-        elif value not in (None, ""):
-            lines += f"{title:22}{_cell(value)}\n"
-    return lines

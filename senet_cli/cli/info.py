@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Literal
 
 import typer
 
 from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.cli import options as opt
-from senet_cli.cli.facts import as_json, as_text, for_programs
+from senet_cli.cli.console import terminal_width
+from senet_cli.cli.facts import as_json, for_programs
 from senet_cli.cli.help import OUTPUT
-from senet_cli.output.base import open_output
+from senet_cli.cli.model_page import model_page
+from senet_cli.cli.pager import show
 from senet_cli.tasks.model_facts import class_facts, model_facts
 
 EXAMPLES = ("senet info seresnet50", "senet info runs/pets --classes")
@@ -36,9 +39,7 @@ def info(
     model = Catalogue.load(settings).resolve(name)
     if classes:
         facts = class_facts(model.labels)
-        with open_output(None) as out:
-            out.write(as_json(facts) if format == "json" else for_programs(facts, list(facts[0]), "tsv"))
+        show(as_json(facts) if format == "json" else for_programs(facts, list(facts[0]), "tsv"))
         return
     found = model_facts(model, settings)
-    with open_output(None) as out:
-        out.write(as_json(found) if format == "json" else as_text(found))
+    show(as_json(found) if format == "json" else model_page(found, terminal_width(sys.stdout)))

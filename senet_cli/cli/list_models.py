@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Annotated
 
 import typer
@@ -14,9 +14,9 @@ from senet_cli.cli import options as opt
 from senet_cli.cli.console import complain, is_terminal, note, terminal_width
 from senet_cli.cli.facts import ListFormat, for_programs, plain_table
 from senet_cli.cli.help import INPUT, OUTPUT
-from senet_cli.cli.models_table import table
+from senet_cli.cli.models_table import overview, table
+from senet_cli.cli.pager import show
 from senet_cli.errors import UsageError
-from senet_cli.output.base import open_output
 from senet_cli.tasks.list_models import ListRequest, SortKey, Summary, list_models
 from senet_cli.tasks.model_facts import architecture_facts
 
@@ -27,13 +27,23 @@ FormatOption = Annotated[
     ),
 ]
 EXAMPLES = (
+    "senet list 'seresnet50*'",
     "senet list --labels imagenet-1k --max-size 60 --sort top1",
     "senet list --family seresnet50 --format json",
 )
-FIRST = ("family", "labels", "cached", "sort", "format")
+FIRST = ("labels", "cached", "max_size", "sort", "format")
 
 
 def list_(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME...",
+            autocompletion=opt.complete_model,
+            show_default=False,
+            help="Only models of these names; `*` and `?` stand for anything, as in 'seresnet50*'.",
+        ),
+    ] = None,
     family: Annotated[
         list[str] | None,
         typer.Option(
@@ -94,14 +104,22 @@ def list_(
     format: FormatOption = None,  # noqa: A002 - the name of the option
     manifest: opt.ManifestOption = None,
 ) -> None:
-    """List the models: published accuracy in percent and its size, parameters, multiply-adds, bytes.
+    """List the models: accuracy in percent, parameters, multiply-adds (MACs), megabytes.
 
-    The name before the dot alone (`seresnet50`) stands for the model with the star. Sizes after `~` are not
-    published but four bytes a parameter. The forms for programs have a header and more columns.
+    Accuracies are the publishers', for each label set apart; `yours` is what `senet train` measured on so
+    many images of yours. The name before the dot alone (`seresnet50`) stands for the model with the star.
+    Megabytes after `~` are not published but four bytes a parameter. The forms for programs have a header
+    and more columns.
     """
     millions = None if max_size is None else 1e6 * max_size
     wanted = ListRequest(
-        tuple(family or ()), tuple(publisher or ()), tuple(labels or ()), millions, cached, sort
+        names=tuple(names or ()),
+        families=tuple(family or ()),
+        publishers=tuple(publisher or ()),
+        labels=tuple(labels or ()),
+        max_bytes=millions,
+        cached=cached,
+        sort=sort,
     )
     if architectures and wanted != ListRequest():
         raise UsageError("`--architectures` lists all of them", "Leave the other options out.")
@@ -110,21 +128,21 @@ def list_(
     for damaged in catalogue.damaged.values():
         complain(damaged)
     style = format or ("table" if is_terminal(sys.stdout) else "tsv")
+    width = shutil.get_terminal_size().columns
     if architectures:
         keys = [architecture_facts(entry) for entry in catalogue.manifest.architectures.values()]
-        with open_output(None) as out:
-            out.write(
-                plain_table(keys, terminal_width(sys.stdout))
-                if style == "table"
-                else for_programs(keys, list(keys[0]), style)
-            )
+        show(
+            plain_table(keys, terminal_width(sys.stdout))
+            if style == "table"
+            else for_programs(keys, list(keys[0]), style)
+        )
         return
     entries = list_models(wanted, catalogue, settings)
-    with open_output(None) as out:
-        if style == "table":
-            out.write(table(entries, shutil.get_terminal_size().columns))
-        else:
-            out.write(for_programs([asdict(entry) for entry in entries], _HEAD, style))
+    if style == "table":
+        above = f"{overview(entries, width)}\n" if replace(wanted, sort=None) == ListRequest() else ""
+        show(above + table(entries, width))
+    else:
+        show(for_programs([asdict(entry) for entry in entries], _HEAD, style))
     if not entries:
         note("no model fits all of that")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Literal
 from senet_cli.catalogue.entries import Checkpoint, CheckpointFile, MemberDigest
 from senet_cli.catalogue.lookup import Manifest
 from senet_cli.catalogue.resolve import Catalogue
-from senet_cli.errors import UsageError
+from senet_cli.errors import UsageError, advise
 from senet_cli.settings import Settings
 from senet_cli.store.cache import Cache
 
@@ -27,13 +28,16 @@ class Summary:
         name, publisher, architecture, labels, licence: as in the manifest.
         default: the family name that stands for this checkpoint, if one does.
         classes: outputs of the head.
-        top1, top5: published accuracy, percent, on `dataset` at `size` pixels, by `source`.
+        top1, top5: published accuracy, percent, on `dataset` at `size` pixels, by `source`; None for a model
+            of yours.
         size: side of the input in pixels, for which `multiply_adds` are counted too.
         test_size, test_top1, test_top5: the same for the publisher's test recipe.
         parameters, multiply_adds: counted from the structure.
         bytes: of the first of the files; None where it is not published.
         digest: what is published to verify that file with.
         cached: True if it is on this machine.
+        aliases: other names that people know it by.
+        own_top1: accuracy that you measured when you trained it, percent, on `own_images` images of yours.
     """
 
     name: str
@@ -56,6 +60,9 @@ class Summary:
     digest: DigestKind
     licence: str
     cached: bool
+    aliases: tuple[str, ...] = ()
+    own_top1: float | None = None
+    own_images: int | None = None
 
     @property
     def family(self) -> str:
@@ -71,6 +78,8 @@ class Summary:
 def checkpoint_summary(checkpoint: Checkpoint, manifest: Manifest, *, cached: bool) -> Summary:
     """Make one line of the list."""
     metric, test = checkpoint.metric, checkpoint.test_preprocess
+    published = metric if metric and metric.published else None
+    own = metric if metric and not metric.published else None
     tested = checkpoint.metric_with(test) if test else None
     spec, size = checkpoint.architecture.spec, checkpoint.preprocess.crop
     return Summary(
@@ -80,8 +89,8 @@ def checkpoint_summary(checkpoint: Checkpoint, manifest: Manifest, *, cached: bo
         architecture=checkpoint.architecture.key,
         labels=checkpoint.labels,
         classes=spec.classes,
-        top1=metric.top1 if metric else None,
-        top5=metric.top5 if metric else None,
+        top1=published.top1 if published else None,
+        top5=published.top5 if published else None,
         size=size,
         dataset=metric.dataset if metric else None,
         source=metric.source if metric else None,
@@ -94,6 +103,9 @@ def checkpoint_summary(checkpoint: Checkpoint, manifest: Manifest, *, cached: bo
         digest=digest_kind(checkpoint.files[0]),
         licence=checkpoint.licence.name,
         cached=cached,
+        aliases=checkpoint.aliases,
+        own_top1=own.top1 if own else None,
+        own_images=own.images if own else None,
     )
 
 
@@ -122,6 +134,7 @@ class ListRequest:
     """What is asked for; of several values of one kind any will do, all kinds together must fit.
 
     Args:
+        names: names before the dot or whole ones, the publishers' names, or patterns such as `seresnet50*`.
         families: part of a name before the dot, or what a checkpoint is the default for.
         publishers: words in the publisher's name.
         labels: label sets.
@@ -130,6 +143,7 @@ class ListRequest:
         sort: what to sort by; None leaves the manifest's order.
     """
 
+    names: tuple[str, ...] = ()
     families: tuple[str, ...] = ()
     publishers: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
@@ -141,9 +155,10 @@ class ListRequest:
         """Select the entries that fit, in the order asked for.
 
         Raises:
-            UsageError: a family, publisher or label set that no entry has.
+            UsageError: a name, family, publisher or label set that no entry has.
         """
         for kind, wanted, matches, known in (
+            ("name", self.names, _has_name, (name for entry in entries for name in _names_of(entry))),
             ("family", self.families, _has_family, (entry.family for entry in entries)),
             ("publisher", self.publishers, _has_publisher, (_short_publisher(entry) for entry in entries)),
             ("labels", self.labels, _has_labels, (entry.labels for entry in entries)),
@@ -159,7 +174,8 @@ class ListRequest:
 
     def _fits(self, entry: Summary) -> bool:
         return (
-            _any(self.families, entry, _has_family)
+            _any(self.names, entry, _has_name)
+            and _any(self.families, entry, _has_family)
             and _any(self.publishers, entry, _has_publisher)
             and _any(self.labels, entry, _has_labels)
             and (self.max_bytes is None or entry.likely_bytes <= self.max_bytes)
@@ -171,7 +187,7 @@ def list_models(request: ListRequest, catalogue: Catalogue, settings: Settings) 
     """Describe the models that somebody wants to see, in the order that is asked for.
 
     Raises:
-        UsageError: a family, publisher or label set that no model has.
+        UsageError: a name, family, publisher or label set that no model has.
     """
     cache = Cache.from_settings(settings)
     return request.apply(
@@ -184,11 +200,22 @@ def list_models(request: ListRequest, catalogue: Catalogue, settings: Settings) 
     )
 
 
+_SUGGESTIONS, _FEW = 3, 12
 _Matches = Callable[[Summary, str], bool]
 
 
 def _any(wanted: Sequence[str], entry: Summary, matches: _Matches) -> bool:
     return not wanted or any(matches(entry, value) for value in wanted)
+
+
+def _names_of(entry: Summary) -> list[str]:
+    """List every name that stands for a model, its family's too, in lower case."""
+    default = (entry.default,) if entry.default else ()
+    return [name.casefold() for name in (entry.name, entry.family, *default, *entry.aliases)]
+
+
+def _has_name(entry: Summary, value: str) -> bool:
+    return any(fnmatch.fnmatchcase(name, value.strip().casefold()) for name in _names_of(entry))
 
 
 def _has_family(entry: Summary, value: str) -> bool:
@@ -214,8 +241,8 @@ def _check(
     for value in wanted:
         if not any(matches(entry, value) for entry in entries):
             names = sorted(set(known), key=str.casefold)
-            close = difflib.get_close_matches(value.casefold(), names, n=1)
-            meant = f"Did you mean `{close[0]}`? " if close else ""
-            raise UsageError(
-                f"no model has the {kind} `{value}`", f"{meant}There is: {', '.join(names) or 'none'}."
-            )
+            close = difflib.get_close_matches(value.casefold(), names, n=_SUGGESTIONS)
+            meant = f"Did you mean {' or '.join(f'`{name}`' for name in close)}?" if close else ""
+            there = f"There is: {', '.join(names)}." if 0 < len(names) <= _FEW else ""
+            message = f"no model has the {kind} `{value}`"
+            raise UsageError(message, meant, there or advise("list-models"))

@@ -64,6 +64,7 @@ def _accuracy(metric: Metric, checkpoint: Checkpoint) -> dict[str, Any]:
         "top1": metric.top1,
         "top5": metric.top5,
         "source": metric.source,
+        "images": metric.images,
     }
 
 

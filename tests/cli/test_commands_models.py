@@ -44,6 +44,9 @@ def test_the_list_off_a_terminal_is_tab_separated_with_a_header(senet: Senet) ->
         "digest": "full",
         "licence": "Apache-2.0",
         "cached": "no",
+        "aliases": "seresnet50.a2_in1k, timm/seresnet50.a2_in1k",
+        "own_top1": "",
+        "own_images": "",
     }
     assert float(a2["multiply_adds"]) == pytest.approx(4.11e9, abs=3e7)  # timm's benchmark tables say 4.11
     assert senet("list", "--format", "csv").stdout.splitlines()[0] == ",".join(a2)
@@ -66,12 +69,21 @@ def test_the_list_as_json(senet: Senet) -> None:
 
 
 def test_the_list_as_a_table_is_aligned_and_fits_a_terminal(senet: Senet) -> None:
-    lines = senet("list", "--format", "table").stdout.splitlines()
-    head, *rows = lines
-    names = list(load_manifest().checkpoints)
+    lines = senet("list", "*", "--format", "table").stdout.splitlines()
+    heads = [line for line in lines if line.startswith("name ")]
+    assert {*heads} == {heads[0]}
+    head = heads[0]
+    rows = [line for line in lines if line and line != head and not line.endswith(" models")]
+    sets = list(dict.fromkeys(entry.labels for entry in load_manifest().checkpoints.values()))
+    names = [
+        name
+        for labels in sets
+        for name, entry in load_manifest().checkpoints.items()
+        if entry.labels == labels
+    ]
     numbers = [row for row in rows if row not in names]  # a name too long for its column has its own line
     assert len(numbers) == len(names)
-    assert head.split() == ["name", "*", "top-1", "top-5", "size", "params", "MACs", "bytes", "here"]
+    assert head.split() == ["name", "*", "top-1", "size", "params", "MACs", "MB", "here", "labels"]
     assert all(len(line) <= 80 for line in lines)
     right = head.index("size") + len("size")
     assert all(row[right - 1].isdigit() and row[right] == " " for row in numbers)
@@ -113,13 +125,14 @@ def test_info_in_words(senet: Senet) -> None:
         "seresnet50-caffe",
         "stride in the 1x1",
         "ceil mode",
-        "28088024",
+        "28.1 M parameters, 3.86 G multiply-adds",
         "imagenet-1k (1000 classes)",
         "shorter edge to 256 (bilinear), centre crop 224",
         "77.636",
         "93.752",
         "ce0d430017d3f4aa6b5658c72209f3bfffb060207fd26a2ef0b203ce592eba01",
-        "112611220",
+        "112.6 MB",
+        "bytes verified by us  no",
         "https://data.lip6.fr/cadene/pretrainedmodels/se_resnet50-ce0d4300.pth",
         "cadene/se_resnet50",
     ):
@@ -166,7 +179,7 @@ def test_a_tab_in_a_manifest_does_not_shift_columns(senet: Senet, tmp_path: Path
     path = manifest_with(tmp_path / "own.json", licence={"name": "MIT\tor\nelse"})
     rows = senet("list", "--manifest", path).stdout.splitlines()
     assert len(rows) == len(load_manifest().checkpoints) + 2
-    assert {row.count("\t") for row in rows} == {19}
+    assert {row.count("\t") for row in rows} == {22}
 
 
 def test_a_manifest_cannot_command_the_terminal(senet: Senet, tmp_path: Path) -> None:

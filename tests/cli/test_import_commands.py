@@ -76,7 +76,7 @@ def test_it_predicts_as_the_file_does(senet: Senet, world: Path) -> None:
     [
         ("list", "\nmine\t"),
         ("list --format json", '"name": "mine"'),
-        ("info mine", f"architecture          {KEY}"),
+        ("info mine", f"architecture            {KEY}"),
         ("download mine", "mine\t"),
         ("download mine --dry-run", "mine\tpresent"),
         ("verify", "\nmine\tok\t"),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
 
+from senet_cli.catalogue.entries import OWN_RUN, Metric
 from senet_cli.catalogue.labels import load_labels
 from senet_cli.catalogue.lookup import load_manifest
-from senet_cli.cli.models_table import short, table
+from senet_cli.cli.models_table import overview, short, table
 from senet_cli.errors import UsageError
 from senet_cli.settings import BUNDLED_MODEL
 from senet_cli.tasks.list_models import ListRequest, SortKey, Summary, checkpoint_summary
+from senet_cli.tasks.recommend import recommend, undominated
 from tests.conftest import Senet
 
 MANIFEST = load_manifest()
@@ -29,6 +32,17 @@ def chosen(**wanted: object) -> list[str]:
 
 def test_nothing_asked_for_is_everything_in_the_manifests_order() -> None:
     assert chosen() == NAMES
+
+
+def test_names_and_patterns() -> None:
+    assert chosen(names=("senet154*",)) == [name for name in NAMES if name.startswith("senet154")]
+    assert chosen(names=("SEResNet50",)) == chosen(families=("seresnet50",))
+    assert chosen(names=("se_resnet50",)) == ["seresnet50.cadene"]
+    assert chosen(names=("*.caffe", "senet154.gl?on")) == [
+        name for name in NAMES if name.endswith(".caffe") or name == "senet154.gluon"
+    ]
+    with pytest.raises(UsageError):
+        chosen(names=("vgg*",))
 
 
 def test_a_family() -> None:
@@ -66,7 +80,8 @@ def test_only_what_is_here() -> None:
 @pytest.mark.parametrize(
     ("wanted", "message", "hint"),
     [
-        ({"families": ("seresnet5O",)}, "family `seresnet5O`", "Did you mean `seresnet50`? There is: "),
+        ({"names": ("seresnet5O",)}, "name `seresnet5O`", "Did you mean `seresnet50` or "),
+        ({"families": ("seresnet5O",)}, "family `seresnet5O`", "Did you mean `seresnet50` or "),
         ({"publishers": ("nobody",)}, "publisher `nobody`", "Cadene, "),
         ({"labels": ("imagenet",)}, "labels `imagenet`", "cifar-10, "),
     ],
@@ -78,6 +93,7 @@ def test_a_value_that_nothing_has_is_told_with_what_there_is(
         chosen(**wanted)
     assert message in caught.value.message
     assert hint in caught.value.hint
+    assert caught.value.hint.partition("There is")[0].count("`") <= 2 * 3  # at most three suggestions
 
 
 # --- order ----------------------------------------------------------------------------------------
@@ -121,11 +137,78 @@ def test_every_name_is_whole_and_no_line_wider_than_80(longest: int, width: int)
 
 
 def test_a_wider_terminal_shows_more() -> None:
-    heads = [table(ENTRIES, width).splitlines()[0].split() for width in (80, 100, 120, 300)]
-    assert heads[0][-1] == "here"
+    heads = [table(ENTRIES, width).splitlines()[1].split() for width in (80, 100, 120, 300)]
+    assert heads[0][-1] == "labels"
     assert heads[-1][-4:] == ["labels", "digest", "licence", "publisher"]
     assert [len(head) for head in heads] == sorted(len(head) for head in heads)
-    assert all(max(map(len, table(ENTRIES, width).splitlines())) <= width for width in (100, 120, 300))
+    assert all(
+        max(map(len, table(ENTRIES, width).splitlines())) <= width for width in (50, 80, 100, 120, 300)
+    )
+
+
+def test_each_label_set_has_a_table_of_its_own() -> None:
+    text = table(ENTRIES, 80)
+    headings = [line for line in text.splitlines() if re.fullmatch(r"[a-z0-9-]+: \d+ models?", line)]
+    sets = list(dict.fromkeys(entry.labels for entry in ENTRIES))
+    assert [heading.partition(":")[0] for heading in headings] == sets
+    assert text.count("\nname ") == len(sets)
+
+
+def test_an_accuracy_of_ones_own_stands_apart() -> None:
+    own = Metric("5 images held back", 80.0, None, 32, OWN_RUN, 5)
+    checkpoint = replace(MANIFEST.checkpoint(BUNDLED_MODEL), metrics=(own,))
+    summary = checkpoint_summary(checkpoint, MANIFEST, cached=True)
+    assert (summary.top1, summary.own_top1, summary.own_images) == (None, 80.0, 5)
+    assert ListRequest(sort="top1").apply([summary, ENTRIES[0]]) == [ENTRIES[0], summary]
+    for width in (50, 80, 120):
+        head, line = table([summary], width).splitlines()[1:3]
+        assert "yours" in head
+        assert "80.00 of 5" in line
+        assert "yours" not in table(ENTRIES, width)
+
+
+# --- what to begin with ---------------------------------------------------------------------------
+
+
+def made(*pairs: tuple[float, float]) -> list[Summary]:
+    """Models of an accuracy and so many multiply-adds."""
+    return [
+        replace(ENTRIES[0], name=f"m{number}", top1=top1, multiply_adds=round(1e9 * macs))
+        for number, (top1, macs) in enumerate(pairs)
+    ]
+
+
+def test_only_models_that_none_beats_are_recommended() -> None:
+    entries = made((70, 1), (69, 1.5), (80, 4), (80, 5), (82, 32))
+    assert [entry.name for entry in undominated(entries)] == ["m0", "m2", "m4"]
+    found = recommend(reversed(entries))
+    assert found is not None
+    assert [entry.name for entry in found] == ["m0", "m2", "m4"]
+
+
+def test_the_bends_of_the_curve_are_recommended() -> None:
+    """By hand: from (70, 1) to (86, 16) four points a doubling; at 4 that is 78. Left of it, 7 a doubling."""
+    found = recommend(made((70, 1), (79, 2), (84, 4), (85, 8), (86, 16)))
+    assert found is not None
+    assert [entry.name for entry in found] == ["m1", "m2", "m4"]
+
+
+def test_accuracies_of_other_label_sets_and_unknown_ones_do_not_count() -> None:
+    other = [replace(entry, labels="svhn") for entry in made((97, 0.1))]
+    assert recommend([*other, replace(ENTRIES[0], top1=None)]) is None
+    (one,) = made((70, 1))
+    assert recommend([*other, one]) == (one, one, one)
+
+
+@pytest.mark.parametrize("width", [50, 80, 120])
+def test_the_overview_recommends_what_is_computed(width: int) -> None:
+    text = overview(ENTRIES, width)
+    found = recommend(ENTRIES)
+    assert found is not None
+    assert text.startswith(f"{len(ENTRIES)} models, 0 of them on this machine.\n")
+    for word, entry in found._asdict().items():
+        assert re.search(rf"{word},? +{re.escape(entry.name)}", text)
+    assert max(map(len, text.splitlines())) <= width
 
 
 def test_an_empty_table_has_a_head() -> None:
@@ -135,9 +218,9 @@ def test_an_empty_table_has_a_head() -> None:
 @pytest.mark.parametrize(
     ("number", "text"),
     [
-        *((0, "0"), (999, "999"), (1000, "1.00k"), (9_994, "9.99k"), (9_996, "10.0k"), (99_960, "100k")),
-        *((999_499, "999k"), (999_500, "1.00M"), (28_088_024, "28.1M"), (4_091_699_200, "4.09G")),
-        (5 * 10**15, "5000T"),
+        *((0, "0"), (999, "999"), (1000, "1.00 k"), (9_994, "9.99 k"), (9_996, "10.0 k"), (99_960, "100 k")),
+        *((999_499, "999 k"), (999_500, "1.00 M"), (28_088_024, "28.1 M"), (4_091_699_200, "4.09 G")),
+        (5 * 10**15, "5000 T"),
     ],
 )
 def test_three_digits_and_a_unit(number: int, text: str) -> None:

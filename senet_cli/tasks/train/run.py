@@ -363,7 +363,7 @@ class Run:
             dataset = (
                 f"{right.of:,} images that this run did not train on; what `{unknown[0]}` saw is not known"
             )
-        return (Metric(dataset, round(right.percent, 3), None, size, OWN_RUN),)
+        return (Metric(dataset, round(right.percent, 3), None, size, OWN_RUN, right.of),)
 
 
 def best_epoch(log: Sequence[Epoch]) -> int:
