@@ -13,37 +13,42 @@ from senet_cli.cli.help import Command, Commands
 
 
 class _Place(NamedTuple):
-    """Where a command is: a module of `senet_cli.cli` and its function; see `senet_cli.cli.help`.
+    """Where a command is, and what the list of commands says of it, which waits for none of them.
 
-    A hidden one is an old name that still works.
+    Args:
+        module: of `senet_cli.cli`; see `senet_cli.cli.help`.
+        function: the command, or a Typer app of several.
+        summary: a line on what it does.
+        hidden: an old name that still works.
     """
 
     module: str
     function: str
+    summary: str
     hidden: bool = False
 
 
 _COMMANDS = {
     "Classify and measure": {
-        "predict": _Place("predict", "predict"),
-        "evaluate": _Place("evaluate", "evaluate"),
-        "benchmark": _Place("benchmark", "benchmark"),
+        "predict": _Place("predict", "predict", "Classify images and print ranked predictions."),
+        "evaluate": _Place("evaluate", "evaluate", "Measure how often a model is right."),
+        "benchmark": _Place("benchmark", "benchmark", "Measure how fast models are on this machine."),
     },
     "Models": {
-        "list": _Place("list_models", "list_"),
-        "info": _Place("info", "info"),
-        "download": _Place("download", "download"),
-        "warm": _Place("warm", "warm"),
-        "verify": _Place("verify", "verify"),
-        "cache": _Place("cache", "app"),
+        "list": _Place("list_models", "list_", "Show which models there are, and which to begin with."),
+        "info": _Place("info", "info", "Show everything about one model."),
+        "download": _Place("download", "download", "Download and verify models ahead of time."),
+        "warm": _Place("warm", "warm", "Get models ready, so that the first prediction is fast."),
+        "verify": _Place("verify", "verify", "Check downloaded models against published digests."),
+        "cache": _Place("cache", "app", "Show what downloaded models take, and remove them."),
     },
     "Your own models": {
-        "train": _Place("train", "train"),
-        "import": _Place("import_weights", "import_"),
-        "export": _Place("export", "export"),
-        "convert": _Place("export", "export", hidden=True),
+        "train": _Place("train", "train", "Train a network on your own images."),
+        "import": _Place("import_weights", "import_", "Give your own weights a name."),
+        "export": _Place("export", "export", "Write a model's weights for other software."),
+        "convert": _Place("export", "export", "The old name of `export`.", hidden=True),
     },
-    "Help": {"help": _Place("show_help", "show_help")},
+    "Help": {"help": _Place("show_help", "show_help", "Explain a command.")},
 }
 _PLACES = {name: place for commands in _COMMANDS.values() for name, place in commands.items()}
 
@@ -61,9 +66,12 @@ class _Senet(Commands):
         super().__init__(**attributes)
         self.commands = LazyMapping(_PLACES, _command)  # type: ignore[assignment]
 
-    def commands_by_group(self) -> dict[str, list[str]]:
-        """Give the names of commands, by heading."""
-        return {heading: list(commands) for heading, commands in _COMMANDS.items()}
+    def summaries(self) -> dict[str, list[tuple[str, str]]]:
+        """Give names of commands and what they do, by heading."""
+        return {
+            heading: [(name, place.summary) for name, place in commands.items() if not place.hidden]
+            for heading, commands in _COMMANDS.items()
+        }
 
 
 def _command(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,12 +13,12 @@ from typing import Annotated
 import typer
 
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import megabytes, note
+from senet_cli.cli.console import megabytes, note, terminal_width
 from senet_cli.cli.help import INPUT, OUTPUT, Command, Commands
 from senet_cli.errors import UsageError
 from senet_cli.output.base import open_output
 from senet_cli.output.endings import ReportFormat
-from senet_cli.output.text import columns, printable
+from senet_cli.output.text import fitted, printable
 from senet_cli.store.contents import Held, Kind
 from senet_cli.tasks.cache_contents import CacheContents, cache_contents, remove_unused
 from senet_cli.tasks.clear_cache import clear_cache, remove_downloads
@@ -130,7 +131,8 @@ def _table(found: CacheContents) -> str:
     """One cache: its folder, a line for each thing, the total."""
     head = printable(str(found.root)) + ("" if found.own else " (only read)")
     rows = [("kind", "size", "last used", "model"), *map(_row, found.held)]
-    body = columns(rows, (False, True, False, False)) if found.held else ""
+    width = terminal_width(sys.stdout)
+    body = fitted(rows, (False, True, False, False), width) if found.held else ""
     *_, total = sizes(found)
     return f"{head}\n{body}{total}\n"
 

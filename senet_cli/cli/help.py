@@ -75,9 +75,10 @@ class Commands(TyperGroup):
         """Write the whole page."""
         formatter.write(page(self, ctx))
 
-    def commands_by_group(self) -> dict[str, list[str]]:
-        """Give the names of commands, by heading."""
-        return {"Commands": list(self.commands)}
+    def summaries(self) -> dict[str, list[tuple[str, str]]]:
+        """Give names of commands and what they do, by heading."""
+        shown = [(name, command) for name, command in self.commands.items() if not command.hidden]
+        return {"Commands": [(name, summary(command)) for name, command in shown]}
 
 
 @contextmanager
@@ -107,7 +108,7 @@ def page(command: Any, ctx: Any) -> str:
         lines += ["", "Examples:", *(line for text in command.examples for line in _shell(text, width))]
     for detail in details:
         lines += ["", *_paragraph(detail, width)]
-    sections = list(_commands(command)) if isinstance(command, Commands) else []
+    sections = list(command.summaries().items()) if isinstance(command, Commands) else []
     sections += [
         (heading, [_row(option) for option in options]) for heading, options in grouped(command, ctx)
     ]
@@ -116,12 +117,6 @@ def page(command: Any, ctx: Any) -> str:
     for heading, rows in sections:
         lines += ["", f"{heading}:", *_definitions(rows, width, column)]
     return "\n".join(lines)
-
-
-def _commands(group: Commands) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    for heading, names in group.commands_by_group().items():
-        found = [(name, group.commands[name]) for name in names]
-        yield heading, [(name, _summary(entry)) for name, entry in found if not entry.hidden]
 
 
 def grouped(command: Any, ctx: Any) -> list[tuple[str, list[Any]]]:
@@ -159,8 +154,9 @@ def _usage(command: Any, ctx: Any) -> list[str]:
     return pieces
 
 
-def _summary(command: Any) -> str:
-    return inspect.cleandoc(command.help or "").partition("\n\n")[0]
+def summary(command: Any) -> str:
+    """Give the first paragraph of a command's help, in one line."""
+    return " ".join(inspect.cleandoc(command.help or "").partition("\n\n")[0].split())
 
 
 def _paragraph(text: str, width: int) -> Iterator[str]:

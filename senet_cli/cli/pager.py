@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 
@@ -31,6 +29,8 @@ def pager_for(text: str, environment: Mapping[str, str]) -> list[str]:
         return []
     if text.count("\n") < shutil.get_terminal_size().lines:
         return []
+    import shlex
+
     try:
         words = shlex.split(asked)
     except ValueError:
@@ -39,6 +39,8 @@ def pager_for(text: str, environment: Mapping[str, str]) -> list[str]:
 
 
 def _paged(text: str, words: list[str]) -> bool:
+    import subprocess
+
     environment = {"LESS": "FRX", **os.environ}  # as git does: end if it fits, keep colours, leave the screen
     try:
         process = subprocess.Popen(words, stdin=subprocess.PIPE, env=environment)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from senet_cli.cli import help as pages
 from senet_cli.cli.help import GENERAL, Commands, group_of, spelled
 from senet_cli.cli.values import takes
-from tests.cli.commands import completions, every_command
+from tests.cli.commands import completions, every_command, modules_of_commands
 from tests.conftest import Senet
 from tests.sweeps import every
 
@@ -103,6 +105,17 @@ def test_help_of_nothing_and_of_what_is_not_there(senet: Senet) -> None:
     assert "Did you mean `predict`?" in done.stderr
     assert completions("senet help ca") == ["cache"]
     assert "rm" in completions("senet help cache ")
+
+
+def test_the_list_of_commands_takes_a_line_each_and_imports_none(senet: Senet) -> None:
+    page = senet("-h", env={"COLUMNS": "80"}).stdout
+    for name in SHOWN:
+        assert " " in name or re.search(rf"^  {name}  +[A-Z].*\.$", page, re.MULTILINE), name
+    assert "convert" not in page
+    program = "import sys; from senet_cli.cli.app import app; app(['-h'], standalone_mode=False)"
+    program += "; print(*(name for name in sys.modules if name.startswith('senet_cli.cli.')))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not {*done.stdout.splitlines()[-1].split()} & modules_of_commands()
 
 
 def test_a_group_alone_shows_its_help(senet: Senet) -> None:
