@@ -48,7 +48,10 @@ _COMMANDS = {
         "export": _Place("export", "export", "Write a model's weights for other software."),
         "convert": _Place("export", "export", "The old name of `export`.", hidden=True),
     },
-    "Help": {"help": _Place("show_help", "show_help", "Explain a command.")},
+    "Help": {
+        "doctor": _Place("doctor", "doctor", "Show what senet finds on this machine."),
+        "help": _Place("show_help", "show_help", "Explain a command."),
+    },
 }
 _PLACES = {name: place for commands in _COMMANDS.values() for name, place in commands.items()}
 

@@ -19,7 +19,19 @@ def processors(root: Path = _ROOT) -> int:
     Args:
         root: of the files that tell a container's quota.
     """
-    return usable(_affinity(), cpu_quota(root))
+    return usable(affinity(), cpu_quota(root))
+
+
+def processor_name(root: Path = _ROOT) -> str:
+    """Find what the processor is called, as far as the system tells."""
+    import platform
+
+    try:
+        with (root / "proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
+            names = (line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+            return next(names, platform.machine())
+    except OSError:
+        return platform.processor() or platform.machine()
 
 
 def automatic_jobs() -> int:
@@ -34,7 +46,8 @@ def usable(affinity: int, quota: float | None) -> int:
     return max(1, min(affinity, -int(-quota // 1)))
 
 
-def _affinity() -> int:
+def affinity() -> int:
+    """Count the processors that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

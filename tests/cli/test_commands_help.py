@@ -105,7 +105,7 @@ def test_families_come_first() -> None:
 
 
 def test_commands_options_and_architectures_are_completed() -> None:
-    assert completions("senet do") == ["download"]
+    assert completions("senet dow") == ["download"]
     assert "--architectures" in completions("senet list --a")
     assert completions("senet predict --arch senet154") == ["senet154", "senet154-caffe"]
 

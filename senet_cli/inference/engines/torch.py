@@ -34,6 +34,13 @@ def device_facts() -> DeviceFacts:
     return DeviceFacts(cuda=cuda, mps=torch.backends.mps.is_available())
 
 
+def gpu_names() -> list[str]:
+    """Ask PyTorch what the GPUs that it can drive are called."""
+    facts = device_facts()
+    names = [f"{torch.cuda.get_device_name(n)} (cuda:{n})" for n in range(facts.cuda)]
+    return [*names, "Apple GPU (mps)"] if facts.mps else names
+
+
 class TorchEngine:
     """A network on a device, in evaluation mode, its batch norms folded.
 

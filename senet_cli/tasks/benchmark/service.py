@@ -22,7 +22,7 @@ from senet_cli.events import EngineLeftOut, Reporter
 from senet_cli.images.sources import SourceRequest
 from senet_cli.inference.conversions import ensure_converted
 from senet_cli.inference.engines.base import EngineRequest, Precision
-from senet_cli.inference.processors import processors
+from senet_cli.inference.processors import processor_name, processors
 from senet_cli.inference.resolve import Resolver
 from senet_cli.inference.runtime import Runtime, resolve_runtime
 from senet_cli.settings import Settings
@@ -170,20 +170,10 @@ def machine() -> dict[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return {
-        "processor": _processor(),
+        "processor": processor_name(),
         "processors": processors(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": versions,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
-
-
-def _processor() -> str:
-    """Its name, as far as the system tells."""
-    try:
-        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
-            names = (line.partition(":")[2].strip() for line in file if line.startswith("model name"))
-            return next(names, platform.machine())
-    except OSError:
-        return platform.processor() or platform.machine()
