@@ -8,14 +8,16 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from senet_cli.catalogue.entries import Preprocess
-from senet_cli.graphs.wiring import Window, wire
 from senet_cli.specs import Conv, Spec
+
+if TYPE_CHECKING:
+    from senet_cli.graphs.wiring import Window
 
 State = Mapping[str, NDArray[np.float32]]
 _EPSILON = 1e-5
@@ -64,6 +66,8 @@ def build(spec: Spec, state: State, preprocess: Preprocess) -> Any:
         An OpenVINO model: pixels (N, crop, crop, 3) uint8, RGB 0..255 -> logits (N, classes) and features
         (N, feature_channels), float32.
     """
+    from senet_cli.graphs.wiring import wire  # not for networks that are converted already
+
     operations = _OpenVINO(state)
     side = preprocess.crop
     pixels = operations.library.parameter([-1, side, side, 3], np.uint8, name="pixels")

@@ -44,7 +44,6 @@ from PIL import (
 )
 
 from senet_cli.errors import ImageError
-from senet_cli.images import tiff
 from senet_cli.images.colours import to_rgb
 from senet_cli.images.heif import is_heic, may_be_heic, open_heif
 from senet_cli.images.kinds import APPLE_DOUBLE, kind_of_bytes
@@ -191,6 +190,8 @@ def _second_try(file: BinaryIO) -> Image.Image | None:
 
 
 def _from_samples(file: BinaryIO) -> Image.Image | None:
+    from senet_cli.images import tiff
+
     found = tiff.find_samples(file)
     if found is None:
         return None

@@ -20,8 +20,6 @@ from senet_cli.settings import BUNDLED_MODEL, DEFAULT_MODEL, Settings
 from senet_cli.store.cache import Cache
 from senet_cli.store.files import digest_of
 from senet_cli.store.model_folders import epochs_of
-from senet_cli.weights.publishers import find_layout
-from senet_cli.weights.publishers.caffe import holds_caffemodel, with_caffe_numbers
 
 _PATIENCE = 4.0
 """Seconds in which some host must answer before the model that comes with the package is used."""
@@ -107,15 +105,18 @@ class Resolver:
         Raises:
             SenetError: it cannot be had, is not the published bytes, or does not have this size.
         """
-        _check(known)
+        check_labels(known.labels, known.checkpoint.architecture.spec.classes)
         if unfinished := unfinished_run(known):
             self.reporter.report(unfinished)
         preprocess = size.of_checkpoint(known.checkpoint)
         if conversion := self._conversion(known, preprocess, runtime):
             return _runnable(known, preprocess, conversion)
-        from senet_cli.store.install import ensure_installed
+        _check_layouts(known)
+        installed = Cache.from_settings(self.settings).use(known.checkpoint)
+        if installed is None:
+            from senet_cli.store.install import ensure_installed  # what downloads takes time to import
 
-        installed = ensure_installed(known.checkpoint, self.settings, self.reporter)
+            installed = ensure_installed(known.checkpoint, self.settings, self.reporter)
         start = FromFile(installed.path, installed.sha256, installed.file.layout)
         return _runnable(known, preprocess, start)
 
@@ -130,6 +131,8 @@ class Resolver:
             CheckpointError: the file is a published one, and of another architecture.
             DiskError: the file cannot be read.
         """
+        from senet_cli.weights.publishers.caffe import holds_caffemodel, with_caffe_numbers
+
         architecture = self.catalogue.architecture(own.architecture)
         preprocess = size.of_architecture(architecture)
         if os.path.isdir(own.path):  # noqa: PTH112 - False where one may not look
@@ -156,12 +159,12 @@ class Resolver:
 
     def _default_or_bundled(self, runtime: Runtime | None) -> RunnableModel:
         """Get the default model; a host that does not answer is given a few seconds only."""
-        from senet_cli.store.install import check_answers
-
         known = self.catalogue.resolve(DEFAULT_MODEL)
         preprocess = known.checkpoint.preprocess
         if conversion := self._conversion(known, preprocess, runtime):
             return _runnable(known, preprocess, conversion)
+        from senet_cli.store.install import check_answers
+
         try:
             check_answers(known.checkpoint, self.settings, _PATIENCE)
             return self.ready(known)
@@ -197,11 +200,12 @@ def unfinished_run(known: KnownModel) -> UnfinishedRunUsed | None:
     return UnfinishedRunUsed(known.name, known.folder, *done) if done and known.folder else None
 
 
-def _check(known: KnownModel) -> None:
+def _check_layouts(known: KnownModel) -> None:
     """Find what is wrong in a manifest before anything is downloaded."""
+    from senet_cli.weights.publishers import find_layout
+
     for file in known.checkpoint.files:
         find_layout(file.layout)
-    check_labels(known.labels, known.checkpoint.architecture.spec.classes)
 
 
 def _runnable(known: KnownModel, preprocess: Preprocess, start: Start) -> RunnableModel:

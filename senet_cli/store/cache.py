@@ -165,9 +165,11 @@ class Cache:
         places = (path for _, _, path in self._places(checkpoint))
         return next((path for path in (*beside, *places) if _is_there(path)), None)
 
-    def mark_used(self, name: EntryName) -> None:
-        """Remember that a checkpoint's file was used just now."""
-        mark_used(self._own.index / f"{name}.json")
+    def use(self, checkpoint: Checkpoint) -> Installed | None:
+        """Find as `find`, and remember that the file was used just now."""
+        if installed := self.find(checkpoint):
+            mark_used(self._own.index / f"{checkpoint.name}.json")
+        return installed
 
     def digests(self, checkpoint: Checkpoint) -> list[str]:
         """List full digests that the checkpoint's file has, or had when last here; no file is opened."""

@@ -30,8 +30,7 @@ def ensure_installed(checkpoint: Checkpoint, settings: Settings, reporter: Repor
         DiskError: the cache cannot be written.
     """
     cache = Cache.from_settings(settings)
-    if installed := cache.find(checkpoint):
-        cache.mark_used(checkpoint.name)
+    if installed := cache.use(checkpoint):
         return installed
     transport = open_transport(offline=settings.offline)
     return Fetcher(cache, transport, reporter).fetch(checkpoint)
