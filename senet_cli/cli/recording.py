@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
@@ -81,6 +82,8 @@ def _why_not(target: Target | None, style: Format) -> str:
         return "is about a file of results, and these go to standard output"
     if not target.is_file:
         return f"is about a file of results, and `{target.given}` is not a plain file"
+    if target.status and not os.access(target.path.parent, os.W_OK | os.X_OK):
+        return f"needs a file beside `{target.given}`, whose folder may not be written"
     if compression_of(target.given):
         return f"cannot go on with a compressed file such as `{target.given}`"
     if not WRITTEN[style].resumable:

@@ -94,6 +94,7 @@ def predict(
         return _failures(absent, _name_of(request.model, settings))
     runtime = request.compute.resolve(latency=request.sources.single)
     resolver = Resolver.load(settings, reporter)
+    _check_words(request, resolver)
     model = resolver.choose(request.model, runtime=runtime, size=request.size, fallback=request.fallback)
     loaded: tuple[Predictor, int] | None = None
     # PyTorch's last digits depend on which images share a batch
@@ -117,6 +118,19 @@ def predict(
     options = RunOptions(request.top_k, request.min_score, batch_size, request.compute.jobs, together)
     records = classify(sources, predictor, options)
     return _marked(records, _wanted(request.only, predictor, reporter)) if request.only else records
+
+
+def _check_words(request: PredictRequest, resolver: Resolver) -> None:
+    """Find words that mean nothing before a model that was named is fetched.
+
+    Raises:
+        UsageError: one does not.
+    """
+    named = request.model or (ModelRef.parse(name) if (name := resolver.settings.model) else None)
+    if request.only and isinstance(named, ModelRef):
+        from senet_cli.datasets.wanted import find_wanted
+
+        find_wanted(request.only, resolver.catalogue.resolve(named).labels)
 
 
 def _wanted(words: tuple[str, ...], predictor: Predictor, reporter: Reporter) -> frozenset[int]:

@@ -147,6 +147,18 @@ def test_results_that_cannot_be_gone_on_with_are_refused(
     assert "hint: " in done.stderr
 
 
+def test_a_file_that_is_written_in_place_is_not_gone_on_with(
+    predict: Senet, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Since its folder may not be written, as far as anybody but the superuser is concerned."""
+    (tmp_path / "r.csv").write_text("older")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    done = predict(few, "-o", "r.csv", "--resume")
+    assert done.returncode == 2
+    assert "needs a file beside `r.csv`, whose folder may not be written" in done.stderr
+    assert (tmp_path / "r.csv").read_text() == "older"
+
+
 def test_a_folder_that_results_go_to_can_be_classified_on(predict: Senet, few: Path) -> None:
     """Partial file and journal lie among the images, and are not counted as files that are passed over."""
     arguments = (few, "gone.jpg", few, "-o", few / "r.tsv")

@@ -149,6 +149,9 @@ def test_words_that_mean_nothing_and_options_that_do_not_fit(predict: Senet, few
     assert (done.returncode, done.stdout) == (2, "")
     assert "knows nothing that is called `dgo`" in done.stderr
     assert "hint: Did you mean `dog`?" in done.stderr
+    done = predict(few, "--only", "dgo", "-m", "seresnet101", "--offline")  # before a model is fetched
+    assert done.returncode == 2
+    assert "hint: Did you mean `dingo`, `dugong` or `dog`?" in done.stderr
     done = predict(few, "--print0")
     assert (done.returncode, done.stdout) == (2, "")
     assert "--format paths" in done.stderr
