@@ -41,7 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     architecture = load_manifest().checkpoint(options.model).architecture.key
     starts = {
-        options.model: ["--from", options.model, "--no-probe"],
+        options.model: ["--from", options.model, "--no-probe", "--optimizer", "sgd"],
         "random weights": ["--arch", architecture],
     }
     groups = {name: photos(options.photos, ids) for name, ids in GROUPS.items()}

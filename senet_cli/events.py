@@ -331,13 +331,14 @@ class TrainingPlanned:
 
     Args:
         images: to train on.
-        batch_size, epochs, rate, augment, freeze, balance, probe, patience: as in the recipe.
+        batch_size, epochs, optimiser, rate, augment, freeze, balance, probe, patience: as in the recipe.
         fine_tuning: True if the run starts with trained weights.
     """
 
     images: int
     batch_size: int
     epochs: int
+    optimiser: str
     rate: float
     augment: str
     freeze: int

@@ -229,7 +229,10 @@ def _unreadable(event: ClassesUnreadable) -> str:
 
 def _planned(event: TrainingPlanned) -> str:
     images = f"{event.images:,} images: batch {event.batch_size}, {event.epochs} epochs"
-    parts = [f"rate {event.rate:.2g}", f"augmentation {event.augment}"]
+    parts = [
+        f"{'Adam' if event.optimiser == 'adam' else 'SGD'}, rate {event.rate:.2g}",
+        f"augmentation {event.augment}",
+    ]
     if event.probe:
         parts.append("the head first, by its features")
     if event.freeze:

@@ -129,7 +129,7 @@ def train(
             min=1e-9,
             metavar="RATE",
             help="Highest learning rate.",
-            show_default="0.1 for batches of 128, with --from 0.012; less for smaller ones",
+            show_default="adam: 0.001; sgd: 0.1 for batches of 128, with --from 0.012; less for smaller ones",
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -141,6 +141,14 @@ def train(
             metavar="N",
             help="Seed of weights, order and augmentation.",
             show_default="0",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    optimizer: Annotated[
+        Literal["sgd", "adam"] | None,
+        typer.Option(
+            help="What takes the steps; adam: the first layers of the network change least.",
+            show_default="adam with --from, sgd with --arch",
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -175,7 +183,7 @@ def train(
     precision: Annotated[
         Literal["auto", "fp32", "bf16"] | None,
         typer.Option(
-            help="Number format; auto takes bf16 where the processor calculates in it.",
+            help="Number format; auto: bf16 in batches of 64 or more, where the processor has it.",
             show_default="auto",
             rich_help_panel=SPEED,
         ),
@@ -233,6 +241,7 @@ def train(
         precision=precision,
         freeze=freeze,
         deterministic=deterministic or None,
+        optimiser=optimizer,
         balance=balance,
         probe=probe,
         patience=patience,

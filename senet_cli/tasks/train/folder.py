@@ -48,7 +48,14 @@ _RECIPE, _STATE, _LOG, _CURVES = "recipe.json", "state.pt", "log.csv", "curves.p
 _RESULTS = (_STATE, _LOG, _CURVES, WEIGHTS_FILE, MODEL_FILE)
 _FILES = (_RECIPE, HELD_BACK_FILE, *_RESULTS)
 """What a run writes."""
-_OLDER = {"teachers": [], "balance": False, "probe": False, "choose": False, "patience": 0}
+_OLDER = {
+    "teachers": [],
+    "balance": False,
+    "probe": False,
+    "choose": False,
+    "patience": 0,
+    "optimiser": "sgd",
+}
 """What older runs did not know."""
 _MAY_CHANGE = {"epochs", "patience"}
 _COLUMNS = tuple(field.name for field in fields(Epoch))

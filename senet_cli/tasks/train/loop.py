@@ -72,12 +72,7 @@ class Trainer:
         self._mix = CutMix(pixels.network.spec.classes) if recipe.augment == "cutmix" else None
         self.unreadable: list[str] = []
         _freeze(self.network, recipe.freeze)
-        self.optimiser = torch.optim.SGD(
-            _groups(self.network, recipe.weight_decay),
-            lr=recipe.rate,
-            momentum=recipe.momentum,
-            nesterov=True,
-        )
+        self.optimiser = _optimiser(self.network, recipe)
 
     def train(
         self, batches: Iterable[Batch], first_step: int, steps: int, progress: Progress
@@ -98,7 +93,8 @@ class Trainer:
             if len(wanted) == 0:
                 continue
             for group in self.optimiser.param_groups:
-                group["lr"] = self.recipe.rate_at(first_step + number, steps)
+                part = group.get("part", 1.0)  # older runs have none
+                group["lr"] = part * self.recipe.rate_at(first_step + number, steps)
             seen, shown = self._mix(pixels, wanted) if self._mix else (pixels, wanted)
             targets = shown.to(self.device)
             logits = self.logits(seen, self.recipe.precision)
@@ -147,12 +143,35 @@ def _freeze(network: SENetwork, stages: int) -> None:
         part.requires_grad_(False)
 
 
-def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+def _optimiser(network: SENetwork, recipe: Recipe) -> torch.optim.Optimizer:
+    if recipe.optimiser == "sgd":
+        groups = _groups(network.parameters(), recipe.weight_decay, 1.0)
+        return torch.optim.SGD(groups, lr=recipe.rate, momentum=recipe.momentum, nesterov=True)
+    groups = [
+        group
+        for part, parameters in _parts(network)
+        for group in _groups(parameters, recipe.weight_decay, part)
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.rate, betas=(recipe.momentum, 0.99), eps=1e-5)
+
+
+def _parts(network: SENetwork) -> list[tuple[float, list[nn.Parameter]]]:
+    """Part of the rate for each part of the network; see `Recipe.optimiser`."""
+    half = -(-len(network.stages) // 2)
+    first = [network.stem, *(network.get_submodule(name) for name in network.stages[:half])]
+    early = [parameter for module in first for parameter in module.parameters()]
+    head = list(network.head.parameters())
+    known = {id(parameter) for parameter in (*early, *head)}
+    late = [parameter for parameter in network.parameters() if id(parameter) not in known]
+    return [(0.3, early), (0.6, late), (1.0, head)]
+
+
+def _groups(parameters: Iterable[nn.Parameter], weight_decay: float, part: float) -> list[dict[str, object]]:
     """Parameters that shrink (weights of convolutions and linear maps) and those that do not."""
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
     return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay, "part": part},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0, "part": part},
     ]
 
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from senet_cli.tasks.evaluate.accuracy import Share
-from senet_cli.tasks.train.recipe import Augment, Recipe, RecipeOptions, TrainPrecision, usual_rate
+from senet_cli.tasks.train.recipe import Augment, Optimiser, Recipe, RecipeOptions, TrainPrecision, usual_rate
 
 _FINE_TUNING = ((100, 8, 60), (300, 8, 40), (1_000, 16, 30), (5_000, 32, 20), (20_000, 64, 15))
 """Up to so many images: images in a batch, and epochs. Small batches give few images enough steps."""
@@ -21,6 +21,10 @@ _UNEVEN = 2.0
 _TELLING = 30
 """Of fewer images that are held back, none tells a plateau from chance."""
 _LEAST_PATIENCE = 8
+_WEIGHT_DECAY: dict[Optimiser, float] = {"sgd": 5e-4, "adam": 0.01}
+_WARMUP: dict[Optimiser, float] = {"sgd": 0.1, "adam": 0.3}
+_BF16_BATCH = 64
+"""In smaller batches converting costs more than calculating in bf16 saves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +67,14 @@ def plan(facts: Facts, said: RecipeOptions) -> Recipe:
     table = _FINE_TUNING if facts.fine_tuning else _FROM_RANDOM
     usual = next(((b, e) for most, b, e in table if facts.images <= most), _LARGE[facts.fine_tuning])
     batch_size, epochs = said.batch_size or usual[0], said.epochs or usual[1]
-    automatic: TrainPrecision = "bf16" if facts.bf16 else "fp32"
+    automatic: TrainPrecision = "bf16" if facts.bf16 and batch_size >= _BF16_BATCH else "fp32"
     augment: Augment = "scale" if facts.fine_tuning and facts.images <= _FEW else "standard"
     probe = facts.fine_tuning and facts.new_head and facts.images <= PROBE_IMAGES
     probe = probe if said.probe is None else said.probe and facts.fine_tuning and facts.new_head
     tells = said.epochs is None and facts.held_back >= _TELLING
     patience = max(_LEAST_PATIENCE, epochs // 3) if tells else 0
-    rate = usual_rate(batch_size, fine_tuning=facts.fine_tuning)
+    optimiser = said.optimiser or ("adam" if facts.fine_tuning else "sgd")
+    rate = usual_rate(batch_size, fine_tuning=facts.fine_tuning, optimiser=optimiser)
     return Recipe(
         epochs=epochs,
         batch_size=batch_size,
@@ -78,6 +83,9 @@ def plan(facts: Facts, said: RecipeOptions) -> Recipe:
         augment=said.augment or augment,
         precision=automatic if said.precision is None or said.precision == "auto" else said.precision,
         freeze=said.freeze or 0,
+        optimiser=optimiser,
+        weight_decay=_WEIGHT_DECAY[optimiser],
+        warmup=_WARMUP[optimiser],
         deterministic=bool(said.deterministic),
         balance=facts.uneven if said.balance is None else said.balance,
         probe=probe,

@@ -18,6 +18,7 @@ _FOLDS = 5
 _MOST_WORK = 10**8
 """Images x features x classes up to which all strengths are tried."""
 _STEPS = 200
+_FACTORS = tuple(2.0 ** (-number / 4) for number in range(41))
 
 
 @torch.no_grad()
@@ -42,14 +43,20 @@ def features_of(pixels: PixelNetwork, batches: Iterable[Batch]) -> tuple[Tensor,
     return torch.cat(found), torch.cat(targets)
 
 
-def fit_head(features: Tensor, targets: Tensor, classes: int, weights: Tensor) -> tuple[Tensor, Tensor]:
+def fit_head(
+    features: Tensor, targets: Tensor, classes: int, weights: Tensor, smoothing: float
+) -> tuple[Tensor, Tensor]:
     """Fit a head by logistic regression, with the strength of penalty that cross-validation prefers.
+
+    Its logits are then made as small as the smoothed labels ask for, all by one factor: the answers stay, and
+    training does not begin with a loss that drives the whole network.
 
     Args:
         features: float64 (N, channels).
         targets: int64 (N,).
         classes: outputs of the head.
         weights: of the classes in the loss, float64 (classes,).
+        smoothing: of the labels in the training that follows, 0..1.
 
     Returns:
         Weight (classes, channels) and bias (classes,), float64.
@@ -60,8 +67,9 @@ def fit_head(features: Tensor, targets: Tensor, classes: int, weights: Tensor) -
     scaled = (features - mean) / scale
     strength = _preferred(scaled, targets, classes, weights)
     weight, bias = logistic_regression(scaled, targets, classes, weights, strength)
-    weight = weight / scale
-    return weight, bias - weight @ mean
+    factor = _softer(scaled @ weight.T + bias, targets, weights, smoothing)
+    weight = factor * weight / scale
+    return weight, factor * bias - weight @ mean
 
 
 def logistic_regression(
@@ -96,6 +104,16 @@ def logistic_regression(
     optimiser.step(loss)  # type: ignore[no-untyped-call]
     fitted = parameters.detach()
     return fitted[:, :-1], fitted[:, -1]
+
+
+def _softer(logits: Tensor, targets: Tensor, weights: Tensor, smoothing: float) -> float:
+    """Find the factor, at most 1, by which logits have the lowest loss with smoothed labels."""
+    losses = [
+        float(functional.cross_entropy(factor * logits, targets, weights, label_smoothing=smoothing))
+        for factor in _FACTORS
+    ]
+    best: float = _FACTORS[losses.index(min(losses))]
+    return best
 
 
 def _preferred(features: Tensor, targets: Tensor, classes: int, weights: Tensor) -> float:

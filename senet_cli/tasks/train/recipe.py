@@ -1,4 +1,4 @@
-"""How a network is trained, as numbers: SGD with momentum, warm-up, cosine decay, label smoothing."""
+"""How a network is trained, as numbers: optimiser, warm-up, cosine decay, label smoothing."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 Augment = Literal["standard", "scale", "cutmix", "none"]
+Optimiser = Literal["sgd", "adam"]
 TrainPrecision = Literal["fp32", "bf16"]
 
-_SCRATCH_RATE, _FINE_TUNING_RATE = 0.1, 0.012
+_SCRATCH_RATE, _FINE_TUNING_RATE, _ADAM_RATE = 0.1, 0.012, 0.001
 _RATE_BATCH = 128
 """Learning rates are given for batches of this many images."""
 
@@ -28,7 +29,10 @@ class Recipe:
             images over others; "none" changes nothing.
         precision: of the forward and backward pass; weights and their updates are float32.
         freeze: the stem and this many stages keep their weights; 0 trains all.
-        momentum: of SGD, Nesterov's.
+        optimiser: "sgd" with Nesterov's momentum and one rate, or "adam", AdamW, with 0.6 of the rate for the
+            later half of the stages and 0.3 for what comes before: its steps are of the same size whatever
+            the gradients are, and the first layers of trained weights change least.
+        momentum: of SGD.
         weight_decay: on convolution and linear weights, not on biases and batch norms.
         label_smoothing: probability spread over all classes.
         warmup: part of all steps in which the learning rate rises.
@@ -47,6 +51,7 @@ class Recipe:
     augment: Augment = "standard"
     precision: TrainPrecision = "fp32"
     freeze: int = 0
+    optimiser: Optimiser = "sgd"
     momentum: float = 0.9
     weight_decay: float = 5e-4
     label_smoothing: float = 0.1
@@ -66,12 +71,14 @@ class Recipe:
         return self.rate * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def usual_rate(batch_size: int, *, fine_tuning: bool) -> float:
+def usual_rate(batch_size: int, *, fine_tuning: bool, optimiser: Optimiser = "sgd") -> float:
     """Return the learning rate for runs where none is given.
 
-    From random weights it grows with the batch (arXiv 1706.02677), in fine-tuning with its square root
-    (arXiv 1404.5997, section 5): the small batches of few images would hardly move the network otherwise.
+    With SGD it grows from random weights with the batch (arXiv 1706.02677), in fine-tuning with its square
+    root (arXiv 1404.5997, section 5): small batches would hardly move the network otherwise.
     """
+    if optimiser == "adam":
+        return _ADAM_RATE
     if fine_tuning:
         return _FINE_TUNING_RATE * math.sqrt(batch_size / _RATE_BATCH)
     return _SCRATCH_RATE * batch_size / _RATE_BATCH
@@ -84,8 +91,8 @@ class RecipeOptions:
     Args:
         rate: highest learning rate.
         precision: "auto" takes bf16 where the device calculates in it.
-        epochs, batch_size, seed, augment, freeze, deterministic, balance, probe, choose, patience: as in
-            `Recipe`.
+        epochs, batch_size, seed, augment, freeze, optimiser, deterministic, balance, probe, choose, patience:
+            as in `Recipe`.
     """
 
     epochs: int | None = None
@@ -95,6 +102,7 @@ class RecipeOptions:
     augment: Augment | None = None
     precision: Literal["auto", "fp32", "bf16"] | None = None
     freeze: int | None = None
+    optimiser: Optimiser | None = None
     deterministic: bool | None = None
     balance: bool | None = None
     probe: bool | None = None

@@ -165,6 +165,7 @@ class Run:
             images=len(self._train),
             batch_size=recipe.batch_size,
             epochs=recipe.epochs,
+            optimiser=recipe.optimiser,
             rate=recipe.rate,
             augment=recipe.augment,
             freeze=recipe.freeze,
@@ -192,7 +193,7 @@ class Run:
         features, targets = features_of(self._trainer.pixels, stream)
         classes = len(self._labels)
         weights = torch.ones(classes) if self._weights is None else self._weights
-        weight, bias = fit_head(features, targets, classes, weights.double())
+        weight, bias = fit_head(features, targets, classes, weights.double(), self._recipe.label_smoothing)
         self._probe = Probed(weight.float(), bias.float(), 0, 0, self._start.digest)
         self._probe.put(self._trainer.network)
         right = self._measure_finished()

@@ -46,6 +46,7 @@ def test_what_is_said_always_holds() -> None:
         augment="none",
         precision="fp32",
         freeze=1,
+        optimiser="sgd",
         deterministic=True,
         balance=False,
         probe=False,
@@ -82,8 +83,16 @@ def test_classes_count_alike_where_they_are_uneven() -> None:
     assert class_weights((30, 10, 0)) == pytest.approx([40 / 60, 2.0, 0.0])
 
 
+def test_bf16_is_for_large_batches() -> None:
+    assert plan(facts(50_000, bf16=True), RecipeOptions()).precision == "bf16"
+    assert plan(facts(50_000), RecipeOptions()).precision == "fp32"
+    assert plan(facts(48, bf16=True), RecipeOptions()).precision == "fp32"
+    assert plan(facts(48, bf16=True), RecipeOptions(precision="bf16")).precision == "bf16"
+
+
 def test_the_rate_follows_the_batch() -> None:
-    assert plan(facts(48), RecipeOptions()).rate == pytest.approx(0.003)
+    assert plan(facts(48), RecipeOptions()).rate == pytest.approx(0.001)
+    assert plan(facts(48), RecipeOptions(optimiser="sgd")).rate == pytest.approx(0.003)
     assert plan(facts(48, fine_tuning=False), RecipeOptions()).rate == pytest.approx(0.1 * 8 / 128)
 
 

@@ -55,9 +55,15 @@ def test_logistic_regression_is_scikit_learns(classes: int, balanced: bool) -> N
 def test_the_head_takes_features_as_they_are() -> None:
     """Its features are scaled within; a feature that says nothing has no weight."""
     features, targets = clouds(3, (20, 20, 20), spread=0.3)
-    weight, bias = fit_head(features, targets, 3, torch.ones(3, dtype=torch.float64))
+    weight, bias = fit_head(features, targets, 3, torch.ones(3, dtype=torch.float64), 0.1)
     assert torch.isfinite(weight).all()
     assert weight[:, 5].abs().max() < 1e-9
+    softest = features @ weight.T + bias
+    losses = [
+        float(torch.nn.functional.cross_entropy(factor * softest, targets, label_smoothing=0.1))
+        for factor in (0.8, 1.0, 1.25)
+    ]
+    assert min(losses) == losses[1], "no other factor fits smoothed labels better"
     right = ((features @ weight.T + bias).argmax(1) == targets).double().mean()
     judge = LogisticRegression().fit(StandardScaler().fit_transform(features), targets)
     assert right >= judge.score(StandardScaler().fit_transform(features), targets) - 0.02
@@ -77,7 +83,7 @@ def own(learned: Path, tmp_path: Path) -> Path:
 def test_few_images_need_no_options(own: Path, learned: Path, train: Senet, tmp_path: Path) -> None:
     done = train(own, "--from", learned, "--epochs", 2, "-o", "tuned")
     assert done.returncode == 0, done.stderr
-    assert "22 images: batch 8, 2 epochs, rate 0.003, augmentation scale, the head first" in done.stderr
+    assert "22 images: batch 8, 2 epochs, Adam, rate 0.001, augmentation scale, the head first" in done.stderr
     assert "the head alone, fitted to the features: " in done.stderr
     assert float(done.stdout.split("\t")[1]) == 100
     recipe = json.loads((tmp_path / "tuned" / "recipe.json").read_text())
