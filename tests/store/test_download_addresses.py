@@ -28,6 +28,12 @@ from tests.store.downloads import PAYLOAD, Publish, contents, file_entry, instal
 # --- addresses that fail ------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long a pause before another attempt is, other tests say."""
+    monkeypatch.setattr("senet_cli.store.retry.backoff", lambda attempt, jitter: 0.01 * attempt * jitter)
+
+
 @pytest.mark.parametrize("status", [403, 404, 410])
 def test_the_mirror_is_asked_when_the_first_address_fails(
     here: Senet, server: FaultServer, publish: Publish, cache: Path, status: int
