@@ -36,6 +36,8 @@ from tests.store.downloads import (
     sha256,
 )
 
+SHIP = Path(__file__).parents[2] / "examples" / "ship.jpg"
+
 # --- when all goes well -------------------------------------------------------------------------
 
 
@@ -313,5 +315,5 @@ def test_a_flipped_byte_in_a_whole_model_installs_nothing(
     assert done.returncode == 6
     assert done.stdout == ""
     assert contents(cache) == set()
-    gone = senet("predict", "a.jpg", "-m", "seresnet101", "--manifest", tmp_path / "m.json", "--offline")
+    gone = senet("predict", SHIP, "-m", "seresnet101", "--manifest", tmp_path / "m.json", "--offline")
     assert gone.returncode == 5
