@@ -141,7 +141,9 @@ def benchmark(
         finally:  # what was measured before an error or Ctrl-C
             if rows:
                 width = terminal_width(sys.stdout) if output is None else None
-                out.write(_json(rows, machine()) if style == "json" else _table(rows, machine(), width))
+                out.write(
+                    _json(rows, machine()) if style == "json" else benchmark_table(rows, machine(), width)
+                )
 
 
 def _told(row: Row) -> str:
@@ -153,7 +155,8 @@ def _told(row: Row) -> str:
     )
 
 
-def _table(rows: list[Row], facts: dict[str, Any], width: int | None = None) -> str:
+def benchmark_table(rows: list[Row], facts: dict[str, Any], width: int | None = None) -> str:
+    """Write rows as a table, over the whole width if one is given, and what they were measured on below."""
     decoding = any(row.measured.decoding_images_per_second for row in rows)
     head = [*_WORDS, *_NUMBERS, *(["with decoding"] if decoding else []), "MB", "one photo, s"]
     body = [_cells(row, decoding=decoding) for row in rows]

@@ -32,7 +32,7 @@ _NO_WEIGHTS = ("optim", "sched", "scaler", "criterion", "loss")
 """Parts of names under which a trainer keeps tensors that are no network's."""
 _DEPTH = 3
 """A wrapper within a wrapper within a wrapper is as deep as published files go."""
-_INSERTED = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+INSERTED = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 """What PyTorch's wrappers (parallel, averaged, compiled, checkpointed) put between names; no layout does."""
 _COUNTERS = {"n_averaged", "steps"}
 """What averaged models (PyTorch's, mmengine's) hold beside the network."""
@@ -272,7 +272,7 @@ def _alike(one: Weights | CheckpointError, chosen: Weights) -> bool:
 
 
 def _without_inserted(keys: Iterable[str]) -> list[str]:
-    return [".".join(part for part in key.split(".") if part not in _INSERTED) for key in keys]
+    return [".".join(part for part in key.split(".") if part not in INSERTED) for key in keys]
 
 
 def _stripped(name: str, state: State, path: Path) -> Weights | CheckpointError:
@@ -286,7 +286,7 @@ def _stripped(name: str, state: State, path: Path) -> Weights | CheckpointError:
             f"`{path}` holds several tensors whose names mean the same: {some(twice)}",
             "Save the state_dict() of one network alone.",
         )
-    inserted = sorted({part for key in rest for part in key.split(".")} & _INSERTED)
+    inserted = sorted({part for key in rest for part in key.split(".")} & INSERTED)
     tensors = dict(zip(bare, rest.values(), strict=True))
     prefix = _prefix(tensors)
     if others := [key for key in tensors if not key.startswith(prefix)]:

@@ -19,7 +19,7 @@ from senet_cli.inference.engines.torch import TorchEngine
 from senet_cli.nets.folding import fold_batch_norms
 from senet_cli.nets.network import SENetwork, build_network, state_of
 from senet_cli.specs import InceptionBlock, InceptionSpec, InceptionStage, SqueezeExcite, StemPool
-from senet_cli.tasks.train.loop import _frozen
+from senet_cli.tasks.train.loop import frozen_parts
 from senet_cli.weights.load import load_network, load_own_network
 from senet_cli.weights.publishers.caffe import CAFFE_INCEPTION
 from senet_cli.weights.publishers.senet import SENET
@@ -137,7 +137,7 @@ def test_engines_agree(tmp_path: Path) -> None:
 def test_it_learns_and_freezes() -> None:
     network = build_network(SMALL)
     assert network.stages == ("stage1", "stage2")
-    frozen = _frozen(network, 1)
+    frozen = frozen_parts(network, 1)
     assert frozen == [network.stem, network.get_submodule("stage1")]
     optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
     images, targets = two_images(64).float() / 255, torch.tensor([0, 1])

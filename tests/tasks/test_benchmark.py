@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from senet_cli.cli.benchmark import _table
+from senet_cli.cli.benchmark import benchmark_table
 from senet_cli.errors import DeviceError, UsageError, advise
 from senet_cli.settings import BUNDLED_MODEL, Settings
 from senet_cli.tasks.benchmark.measure import RUNS, Case, Measured, engine_alone, measure, percentile
@@ -97,7 +97,9 @@ def row(batch: int, **changed: Any) -> Row:
 
 def test_the_table() -> None:
     facts = {"processor": "Quill", "processors": 3, "versions": {"torch": "9.9"}, "date": "2026-01-01"}
-    text = _table([row(1), row(32, decoding_images_per_second=(7.0, 8.0, 9.0), peak_memory=None)], facts)
+    text = benchmark_table(
+        [row(1), row(32, decoding_images_per_second=(7.0, 8.0, 9.0), peak_memory=None)], facts
+    )
     assert text == (
         "model       engine  device  precision  size  batch  images/s  least  most  ms a batch   90 %  99 %"
         "  with decoding   MB  one photo, s\n"

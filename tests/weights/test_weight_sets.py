@@ -15,7 +15,7 @@ from senet_cli.errors import CheckpointError, ExitCode, UsageError
 from senet_cli.nets.network import network_from_state
 from senet_cli.weights.publishers import LAYOUTS, find_layout
 from senet_cli.weights.read import read_own, read_weights
-from senet_cli.weights.unwrap import _INSERTED
+from senet_cli.weights.unwrap import INSERTED
 from tests.weights.checkpoints import BASIC, State, assert_loaded, published, refused, save
 
 timm_models = pytest.importorskip("timm.models")
@@ -295,7 +295,7 @@ def test_no_layout_has_the_parts_that_are_taken_out() -> None:
         for layout in LAYOUTS.values()
         for key in (*layout.stem.values(), *layout.parts.values(), layout.block, layout.head)
     }
-    assert not {part for key in keys for part in key.split(".")} & _INSERTED
+    assert not {part for key in keys for part in key.split(".")} & INSERTED
 
 
 def test_a_file_without_any_weights_says_what_it_holds(path: Path) -> None:

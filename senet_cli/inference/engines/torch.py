@@ -75,7 +75,7 @@ class TorchEngine:
         exact: bool = False,
     ) -> None:
         self.device = device
-        self.streams, threads = _streams_and_threads(device, processors, latency=latency, exact=exact)
+        self.streams, threads = streams_and_threads(device, processors, latency=latency, exact=exact)
         self.largest_batch = UNLIMITED
         self._cuda = device.startswith("cuda")
         if device == "cpu":
@@ -150,10 +150,10 @@ def threads_to_use(processors: int, *, exact: bool) -> int:
     return processors if exact else min(torch.get_num_threads(), processors)
 
 
-def _streams_and_threads(
+def streams_and_threads(
     device: str, processors: int, *, latency: bool, exact: bool = False
 ) -> tuple[int, int]:
-    """How many batches are calculated side by side, and the threads of each on a CPU."""
+    """Choose how many batches are calculated side by side, and the threads of each on a CPU."""
     if latency:
         return 1, threads_to_use(processors, exact=exact)
     if device == "mps":

@@ -128,18 +128,19 @@ class Trainer:
     def _training_mode(self) -> None:
         """Frozen stages stay in evaluation mode: their batch norms keep their statistics."""
         self.network.train()
-        for part in _frozen(self.network, self.recipe.freeze):
+        for part in frozen_parts(self.network, self.recipe.freeze):
             part.eval()
 
 
-def _frozen(network: SENetwork, stages: int) -> list[nn.Module]:
+def frozen_parts(network: SENetwork, stages: int) -> list[nn.Module]:
+    """List the parts that do not learn: none, or the stem and the first `stages` stages."""
     if stages == 0:
         return []
     return [network.stem, *(network.get_submodule(name) for name in network.stages[:stages])]
 
 
 def _freeze(network: SENetwork, stages: int) -> None:
-    for part in _frozen(network, stages):
+    for part in frozen_parts(network, stages):
         part.requires_grad_(False)
 
 

@@ -15,7 +15,7 @@ from torch import nn
 from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.cli.hints import hint
 from senet_cli.errors import DeviceError, ExitCode
-from senet_cli.inference.engines.torch import TorchEngine, _streams_and_threads
+from senet_cli.inference.engines.torch import TorchEngine, streams_and_threads
 from senet_cli.nets.folding import fold_batch_norms
 from senet_cli.nets.network import SENetwork, build_network
 from tests.oracles.nets import assert_same, logits_of, one_thread, random_state, two_images, with_state
@@ -55,10 +55,10 @@ def test_folded_a_network_is_the_same_function(key: str) -> None:
     [(1, (1, 1)), (2, (2, 1)), (8, (8, 1)), (9, (4, 2)), (12, (6, 2)), (64, (8, 8))],
 )
 def test_all_processors_work(processors: int, expected: tuple[int, int]) -> None:
-    assert _streams_and_threads("cpu", processors, latency=False) == expected
+    assert streams_and_threads("cpu", processors, latency=False) == expected
     torch.set_num_threads(3)
-    assert _streams_and_threads("cpu", processors, latency=True) == (1, min(3, processors))
-    assert _streams_and_threads("cpu", processors, latency=True, exact=True) == (1, processors)
+    assert streams_and_threads("cpu", processors, latency=True) == (1, min(3, processors))
+    assert streams_and_threads("cpu", processors, latency=True, exact=True) == (1, processors)
     torch.set_num_threads(1)
 
 
