@@ -1,12 +1,17 @@
-"""Makes docs/images/predict.svg: what `senet predict` prints on a terminal, with a model from the cache."""
+"""Makes docs/images/predict.svg: what a first `senet predict` prints on a terminal without internet.
+
+Linux only: `unshare` takes the network away, `script` is the terminal.
+"""
 
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from rich.console import Console
@@ -14,22 +19,29 @@ from rich.text import Text
 
 PROJECT = Path(__file__).parent.parent
 FONT_DOWNLOADS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
-COMMAND = ["senet", "predict", "examples", "-m", "seresnet32-cifar10", "-k", "3"]
+TRANSIENT = re.compile(r"^[^\n]*\r(?:\x1b\[[0-9]*[AK])*", re.MULTILINE)
+"""What was drawn over: progress."""
+OTHER_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-ln-z]")
+"""All but colours."""
+COMMAND = ["senet", "predict", "examples", "-k", "3"]
 
 
 def on_a_terminal(command: list[str]) -> str:
-    """Output of a command that believes it writes to a terminal, with colours."""
+    """Output of a command that believes it writes to a terminal, with colours, with an empty cache."""
     program = shutil.which(command[0], path=str(Path(sys.executable).parent)) or command[0]
     line = " ".join([program, *command[1:]])
-    done = subprocess.run(
-        ["script", "-qec", f"stty cols 80; {line}", "/dev/null"],
-        cwd=PROJECT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    return done.stdout.replace("\r\n", "\n")
+    with tempfile.TemporaryDirectory() as cache:
+        done = subprocess.run(
+            ["unshare", "-rn", "script", "-qec", f"stty cols 80; {line}", "/dev/null"],
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            text=True,
+            env=os.environ | {"SENET_CACHE": cache, "TERM": "xterm-256color"},
+        )
+    shown = TRANSIENT.sub("", done.stdout.replace("\r\n", "\n"))
+    return OTHER_CODES.sub("", shown)
 
 
 def main() -> None:
