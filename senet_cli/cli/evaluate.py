@@ -20,7 +20,7 @@ from senet_cli.errors import ExitCode, UsageError
 from senet_cli.output.base import check_output, open_output
 from senet_cli.output.endings import EvaluationFormat, evaluation_format_of
 from senet_cli.output.rows import tsv_line
-from senet_cli.output.text import encodable_json, fitted, printable, wrapped
+from senet_cli.output.text import counted, encodable_json, fitted, printable, wrapped
 
 if TYPE_CHECKING:
     from senet_cli.inference.models import RunnableModel
@@ -240,7 +240,7 @@ def _trained_on(seen: TrainingImages | None) -> list[str]:
     if seen is None or not seen.found:
         return []
     where = "left out" if seen.left_out else "among them"
-    return [f"{where}: {seen.found:,} images that the model was trained on"]
+    return [f"{where}: {counted(seen.found, 'image')} that the model was trained on"]
 
 
 def _top5(result: Evaluation) -> list[str]:
@@ -280,8 +280,8 @@ def _table(evaluated: Evaluated, width: int | None) -> str:
     result, model = evaluated.evaluation, evaluated.model
     low, high = result.top1.interval
     lines = [
-        f"{result.model}: {result.top1.of:,} images of {len(result.classes)} classes, "
-        f"at {model.preprocess.crop} pixels",
+        f"{result.model}: {counted(result.top1.of, 'image')} of "
+        f"{counted(len(result.classes), 'class', 'classes')}, at {model.preprocess.crop} pixels",
         *_trained_on(evaluated.seen),
         "",
         f"top-1              {result.top1.percent:6.2f} %   {result.top1.right:,} right, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from senet_cli.output.text import fitted, printable, wrapped
+from senet_cli.output.text import counted, fitted, printable, wrapped
 from senet_cli.tasks.list_models import Summary
 from senet_cli.tasks.recommend import recommend
 
@@ -49,7 +49,7 @@ def overview(entries: Sequence[Summary], width: int) -> str:
         width: cells of the terminal.
     """
     here = sum(entry.cached for entry in entries)
-    first = f"{len(entries):,} models, {here:,} of them on this machine."
+    first = f"{counted(len(entries), 'model')}, {here:,} of them on this machine."
     lines = wrapped(first, width)
     if found := recommend(entries):
         lines += ["", *wrapped(_BEGIN_WITH, width)]
@@ -75,7 +75,7 @@ def table(entries: Sequence[Summary], width: int) -> str:
     layout = _Layout(entries, width)
     parts = []
     for labels, members in groups.items():
-        heading = f"{printable(labels)}: {len(members):,} {'model' if len(members) == 1 else 'models'}"
+        heading = f"{printable(labels)}: {counted(len(members), 'model')}"
         parts.append("".join(f"{line}\n" for line in wrapped(heading, width)) + layout.lines(members))
     return "\n".join(parts) if parts else layout.lines([])
 

@@ -51,6 +51,7 @@ from senet_cli.events import (
     WaitingForProcess,
     WeightsTaken,
 )
+from senet_cli.output.text import counted
 from senet_cli.settings import DEFAULT_MODEL
 
 _SHOWN_CLASSES = 3
@@ -208,6 +209,10 @@ def _named(names: tuple[str, ...]) -> str:
     return ", ".join(f"`{name}`" for name in names[:_SHOWN]) + more
 
 
+def _classes(count: int) -> str:
+    return counted(count, "class", "classes")
+
+
 def _not_recorded(event: RecordUnusable) -> str:
     why = f"{event.problem}, so " if event.problem else ""
     return (
@@ -228,7 +233,7 @@ def _unreadable(event: ClassesUnreadable) -> str:
 
 
 def _planned(event: TrainingPlanned) -> str:
-    images = f"{event.images:,} images: batch {event.batch_size}, {event.epochs} epochs"
+    images = f"{counted(event.images, 'image')}: batch {event.batch_size}, {counted(event.epochs, 'epoch')}"
     parts = [
         f"{'Adam' if event.optimiser == 'adam' else 'SGD'}, rate {event.rate:.2g}",
         f"augmentation {event.augment}",
@@ -252,7 +257,8 @@ def _share(right: int, of: int) -> str:
 
 def _prepared(event: TrainingPrepared) -> str:
     going_on = f"; going on with epoch {event.first_epoch}" if event.first_epoch > 1 else ""
-    return f"{event.train:,} images of {event.classes} classes, {event.held_back:,} held back{going_on}"
+    images, classes = counted(event.train, "image"), _classes(event.classes)
+    return f"{images} of {classes}, {event.held_back:,} held back{going_on}"
 
 
 def _records(event: RecordsKept) -> str:
@@ -265,7 +271,7 @@ def _records(event: RecordsKept) -> str:
 
 _WORDS: dict[type, Callable[[Any], str | list[str]]] = {
     WaitingForProcess: lambda event: _WORK[event.work].format(event.name),
-    FilesAbsent: lambda event: f"{event.count} models have no file there",
+    FilesAbsent: lambda event: f"no file is there of {counted(event.count, 'model')}",
     ModelKept: _kept,
     ConversionStarted: lambda event: f"converting `{event.name}` for OpenVINO, this once",
     ConversionNotKept: lambda event: f"the conversion cannot be kept: {event.error.message}",
@@ -277,9 +283,9 @@ _WORDS: dict[type, Callable[[Any], str | list[str]]] = {
     ),
     DataSetUnderstood: _understood,
     RecordUnusable: _not_recorded,
-    ImagesToIdentify: lambda event: f"reading {event.count:,} images once, to know them again",
+    ImagesToIdentify: lambda event: f"reading {counted(event.count, 'image')} once, to know them again",
     TrainingImagesFound: _trained_on,
-    ClassesMeant: lambda event: f"`{event.word}` means {len(event.labels)} classes: {_named(event.labels)}",
+    ClassesMeant: lambda event: f"`{event.word}` means {_classes(len(event.labels))}: {_named(event.labels)}",
     RecordsKept: _records,
     EngineLeftOut: lambda event: (
         f"no row for OpenVINO in {event.precision} on {event.device}: not installed, or it cannot do that"
@@ -293,7 +299,7 @@ _WORDS: dict[type, Callable[[Any], str | list[str]]] = {
     ),
     NothingHeldBack: lambda _: f"{_EARLIER} was trained on all images: no accuracy can be measured",
     HeldBackImagesTrained: lambda event: (
-        f"{event.count:,} images are trained on now that were held back by a model that this one comes from"
+        f"{counted(event.count, 'image')} held back by a model that this one comes from: trained on now"
     ),
     ClassesUnreadable: _unreadable,
     TrainingPlanned: _planned,
@@ -311,7 +317,7 @@ _WORDS: dict[type, Callable[[Any], str | list[str]]] = {
         f"nothing got better for {event.epoch - event.best} epochs: stopped, epoch {event.best} is kept"
     ),
     ImagesUnreadable: lambda event: (
-        f"left out {len(event.problems):,} images that cannot be read, such as {event.problems[0]}"
+        f"left out {counted(len(event.problems), 'image')} that cannot be read, such as {event.problems[0]}"
     ),
 }
 

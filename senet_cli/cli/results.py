@@ -17,6 +17,7 @@ from senet_cli.images.sources import SourceRequest
 from senet_cli.inference.records import Record
 from senet_cli.output.base import Output, Writer
 from senet_cli.output.tally import Tally, is_wanted, outcome
+from senet_cli.output.text import counted
 
 
 class ResultRun:
@@ -92,7 +93,7 @@ class ResultRun:
         if self._verbose:
             seconds = time.monotonic() - self._begun
             done -= self._kept
-            note(f"{done:,} images in {seconds:.2f} s, {done / seconds:.1f} images/s")
+            note(f"{counted(done, 'image')} in {seconds:.2f} s, {done / seconds:.1f} images/s")
 
     def _count(self) -> int:
         self.images = sum(1 for _ in replace(self._request, skipped=Skipped()).stream())

@@ -29,6 +29,11 @@ def cells(text: str) -> int:
     return len(text) + wide - sum(unicodedata.category(c) in {"Mn", "Me", "Cf"} for c in text)
 
 
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Write a number of things: "1 image", "1,200 images"; `plural` where that is not the noun with an s."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
 def columns(rows: Sequence[Sequence[str]], numeric: Sequence[bool], gap: int = 2) -> str:
     """Lay out cells as lines, `gap` spaces between the columns; numbers are aligned to the right."""
     widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]

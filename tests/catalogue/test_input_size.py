@@ -208,7 +208,7 @@ def test_evaluate_compares_only_with_what_is_published_for_this_size(
     command = ("evaluate", photo.parent.parent, "-m", run, *options, "--engine", "torch")
     done = senet(*command)
     assert done.returncode == 0, done.stderr
-    assert f"1 images of 1 classes, at {size} pixels" in done.stdout
+    assert f"1 image of 1 class, at {size} pixels" in done.stdout
     assert line in done.stdout
     facts = json.loads(senet(*command, "--format", "json").stdout)
     assert facts["image_size"] == size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from senet_cli.output.text import cells, columns, filled, fitted, folded, wrapped
+from senet_cli.output.text import cells, columns, counted, filled, fitted, folded, wrapped
 
 HEAD = ["class", "images", "most often mistaken for"]
 ROWS = [
@@ -45,6 +45,10 @@ def test_lines_are_filled_with_whole_words() -> None:
     assert wrapped("unbreakable word", 4) == ["unbreakable", "word"]
     assert wrapped("", 10) == [""]
     assert filled(["a b", "c"], 5, rest="  ", end=" \\") == ["a b \\", "  c"]
+
+
+def test_one_thing_is_not_many() -> None:
+    assert [counted(number, "image") for number in (0, 1, 1234)] == ["0 images", "1 image", "1,234 images"]
 
 
 def test_only_what_fits_nowhere_is_folded() -> None:

@@ -111,7 +111,7 @@ def test_images_that_cannot_be_read_are_left_out_and_named(train: Senet, tmp_pat
     (tmp_path / "flat" / "train" / "level" / "000.png").write_bytes(b"not an image")
     done = train("flat", "--arch", "tiny", "--epochs", 1, "--batch-size", 4, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "left out 1 images" in done.stderr
+    assert "left out 1 image that" in done.stderr
     assert "000.png" in done.stderr
 
 
