@@ -200,9 +200,11 @@ class Journal:
     def close(self, *, remove: bool) -> None:
         """Close it; remove it where there is nothing left that it tells of."""
         with contextlib.suppress(OSError):
-            if remove and os.path.samestat(self.path.lstat(), os.fstat(self._descriptor)):
+            remove = remove and os.path.samestat(self.path.lstat(), os.fstat(self._descriptor))
+        os.close(self._descriptor)  # first: elsewhere than on POSIX open files cannot be deleted
+        if remove:
+            with contextlib.suppress(OSError):
                 self.path.unlink()
-        os.close(self._descriptor)
 
     @property
     def _name(self) -> str:

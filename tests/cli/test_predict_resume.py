@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.predictions import assert_clean
+from tests.cli.predictions import Done, assert_clean
 from tests.conftest import Senet
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and locks are those of POSIX")
@@ -178,6 +180,22 @@ def test_a_list_on_standard_input_is_gone_on_with(predict: Senet, few: Path, tmp
     done = predict(*arguments, "--resume", stdin=b"".join([*names[:3], *names]))
     assert (done.returncode, done.stderr.count("keeping 3 of 4 records")) == (0, 1)
     assert len((tmp_path / "r.csv").read_text().splitlines()) == 1 + 3 + 8
+
+
+def test_a_full_disk_costs_nothing_that_was_written(
+    predict: Senet, shell: Callable[..., Done], few: Path, tmp_path: Path
+) -> None:
+    """Full for either file: with many predictions for the records, with names alone for the journal."""
+    for options, limit in (("-k 10", 3), ("-k 1 --format paths", 2)):
+        assert predict(few, *options.split(), "-o", "whole.jsonl").returncode == 0
+        full = shell(f'ulimit -f {limit}; senet predict "$1" {options} -o r.jsonl --batch-size 1', few)
+        assert full.returncode == 7
+        kept = r"^Stopped after [1-7] of 8\. They are in r\.jsonl\.partial; "
+        assert re.search(kept, full.stderr, re.MULTILINE)
+        assert "File too large" in full.stderr
+        assert predict(few, *options.split(), "-o", "r.jsonl", "--resume").returncode == 0
+        assert (tmp_path / "r.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+        (tmp_path / "r.jsonl").unlink()
 
 
 # --- killed -------------------------------------------------------------------------------------
