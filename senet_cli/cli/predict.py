@@ -13,9 +13,9 @@ import typer
 from senet_cli.catalogue.activation import Activation
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.cli import options as opt
-from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code, note, telling_files, warn
+from senet_cli.cli.console import colour_allowed, is_terminal, mute_native_code, telling_files, warn
 from senet_cli.cli.help import INPUT, MODEL, OUTPUT
-from senet_cli.cli.recording import ResumeOption, StartOverOption, complete_already, recording
+from senet_cli.cli.recording import ResumeOption, StartOverOption, is_complete_already, recording
 from senet_cli.cli.results import ResultRun
 from senet_cli.errors import UsageError
 from senet_cli.images.sources import SourceRequest
@@ -23,7 +23,6 @@ from senet_cli.output.base import Format, Writer, check_output, open_output
 from senet_cli.output.choose import make_writer
 from senet_cli.output.claims import belongs_to
 from senet_cli.output.endings import format_of
-from senet_cli.output.recording import is_complete
 from senet_cli.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -245,8 +244,7 @@ def predict(
         start_over=start_over,
         images=lambda: run.images,
     )
-    if resume and target and is_complete(target):
-        note(complete_already(target.given), quiet=quiet)
+    if is_complete_already(target, resume=resume, quiet=quiet):
         return
     writer = _writer(style, on_terminal=on_terminal, brief=top_k == 1, inert=spreadsheet_safe, null=print0)
     if not verbose:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from senet_cli.cli.console import warn
+from senet_cli.cli.console import note, warn
 from senet_cli.cli.help import OUTPUT
 from senet_cli.errors import Terminated, UsageError
 from senet_cli.output.base import Format
 from senet_cli.output.endings import WRITTEN, compression_of
-from senet_cli.output.recording import Recording
 from senet_cli.output.targets import Target
 from senet_cli.output.text import printable
+
+if TYPE_CHECKING:
+    from senet_cli.output.recording import Recording
 
 ResumeOption = Annotated[
     bool,
@@ -64,6 +65,8 @@ def recording(
             raise UsageError(f"`{'--resume' if resume else '--start-over'}` {reason}", _INSTEAD)
         return None
 
+    from senet_cli.output.recording import Recording  # only runs that write a file wait for it
+
     def stopped(where: str, count: int, error: BaseException | None) -> None:
         how = "Interrupted" if isinstance(error, KeyboardInterrupt | Terminated) else "Stopped"
         of = f" of {total:,}" if (total := images()) is not None else ""
@@ -91,6 +94,12 @@ def _why_not(target: Target | None, style: Format) -> str:
     return ""
 
 
-def complete_already(output: Path) -> str:
-    """Say that there is nothing to go on with."""
-    return f"`{output}` is complete; without --resume it is made anew"
+def is_complete_already(target: Target | None, *, resume: bool, quiet: bool) -> bool:
+    """Return True, and say so, if there is nothing to go on with."""
+    if not resume or target is None:
+        return False
+    from senet_cli.output.recording import is_complete
+
+    if complete := is_complete(target):
+        note(f"`{target.given}` is complete; without --resume it is made anew", quiet=quiet)
+    return complete
