@@ -29,7 +29,14 @@ def _complete_layout(incomplete: str) -> list[str]:
 
 def export(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME|RUN", autocompletion=opt.complete_model)],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|RUN",
+            autocompletion=opt.complete_model,
+            help="Model, see `senet list`, or the folder of a training run.",
+        ),
+    ],
     layout: Annotated[
         str | None,
         typer.Option(

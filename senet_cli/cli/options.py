@@ -302,12 +302,14 @@ RecipeOption = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
+_NAMES = "Models, see `senet list`."
 NamesRequired = Annotated[
-    list[str], typer.Argument(metavar="NAME...", autocompletion=complete_model, show_default=False)
+    list[str],
+    typer.Argument(metavar="NAME...", autocompletion=complete_model, show_default=False, help=_NAMES),
 ]
 NamesArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="NAME...", autocompletion=complete_model, show_default=False),
+    typer.Argument(metavar="NAME...", autocompletion=complete_model, show_default=False, help=_NAMES),
 ]
 
 

@@ -141,6 +141,7 @@ def _column_widths(rows: Sequence[Sequence[str]], numeric: Sequence[bool], width
 def _paragraph(head: Sequence[str], row: Sequence[str], numeric: Sequence[bool], width: int) -> str:
     entries = list(zip(head, row, numeric, strict=True))
     first = ", ".join(cell for _, cell, is_number in entries if cell and not is_number)
-    numbers = ", ".join(f"{title} {cell}" for title, cell, is_number in entries if cell and is_number)
-    lines = [*wrapped(first, width, rest="  "), *wrapped(numbers, width, first="  ", rest="  ")]
+    numbers = [f"{title} {cell}" for title, cell, is_number in entries if cell and is_number]
+    pieces = [f"{number}," for number in numbers[:-1]] + numbers[-1:]  # a number stays beside its title
+    lines = [*wrapped(first, width, rest="  "), *filled(pieces, width, first="  ", rest="  ")]
     return "".join(f"{line}\n" for line in lines)

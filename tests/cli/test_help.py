@@ -37,6 +37,11 @@ def test_every_option_says_its_group(case: tuple[str, Any]) -> None:
     assert case[1].help
 
 
+@every("name", SHOWN)
+def test_every_argument_says_what_it_is(name: str) -> None:
+    assert all(p.help for p in COMMANDS[name].params if p.param_type_name == "argument")
+
+
 def test_what_typer_adds_is_general() -> None:
     (option,) = [p for p in COMMANDS["predict"].params if p.name == "quiet"]
     assert group_of(option) == GENERAL
