@@ -89,7 +89,7 @@ class _OpenVINO:
     """
 
     def __init__(self, state: State) -> None:
-        import_openvino()
+        self._constant = import_openvino().op.Constant
         self.library = importlib.import_module("openvino.opset14")  # the first with PyTorch's ceil mode
         self._state = state
 
@@ -97,7 +97,8 @@ class _OpenVINO:
         """Calculate as torchvision's ToTensor and Normalize do, in float32; (N, H, W, 3) -> (N, 3, H, W)."""
         ops = self.library
         mean, std = (
-            np.array(numbers, np.float32).reshape(1, 1, 1, 3) for numbers in (preprocess.mean, preprocess.std)
+            self._numbers(np.array(numbers).reshape(1, 1, 1, 3))
+            for numbers in (preprocess.mean, preprocess.std)
         )
         unit = ops.divide(ops.convert(pixels, np.float32), np.float32(255))
         return ops.transpose(ops.divide(ops.subtract(unit, mean), std), [0, 3, 1, 2])
@@ -106,14 +107,16 @@ class _OpenVINO:
         weight, shift = self._state[f"{name}.weight"], None
         if norm is not None:
             scale, shift = self._scale_and_shift(norm)
-            weight = (weight * scale.reshape(-1, 1, 1, 1)).astype(np.float32)
+            scaled = np.empty_like(weight)  # calculated in float64, a piece at a time
+            weight = np.multiply(weight, scale.reshape(-1, 1, 1, 1), out=scaled, casting="same_kind")
         steps, padding = [conv.stride] * 2, [conv.padding] * 2
         if conv.groups == 1:
-            x = self.library.convolution(x, weight, steps, padding, padding, [1, 1])
+            filters = self._numbers(weight)
+            x = self.library.convolution(x, filters, steps, padding, padding, [1, 1])
         else:
-            grouped = weight.reshape(conv.groups, -1, *weight.shape[1:])
-            x = self.library.group_convolution(x, grouped, steps, padding, padding, [1, 1])
-        return x if shift is None else self.library.add(x, _per_channel(shift))
+            filters = self._numbers(weight.reshape(conv.groups, -1, *weight.shape[1:]))
+            x = self.library.group_convolution(x, filters, steps, padding, padding, [1, 1])
+        return x if shift is None else self.library.add(x, self._per_channel(shift))
 
     def batch_norm(self, x: Any, channels: int, name: str) -> Any:
         del channels
@@ -142,8 +145,10 @@ class _OpenVINO:
 
     def linear(self, x: Any, shape: tuple[int, int], name: str, *, bias: bool = True) -> Any:
         del shape
-        product = self.library.matmul(x, self._state[f"{name}.weight"], False, True)
-        return self.library.add(product, self._state[f"{name}.bias"][None]) if bias else product
+        product = self.library.matmul(x, self._numbers(self._state[f"{name}.weight"]), False, True)
+        if not bias:
+            return product
+        return self.library.add(product, self._numbers(self._state[f"{name}.bias"][None]))
 
     def scale(self, x: Any, gates: Any) -> Any:
         return self.library.multiply(x, self.library.unsqueeze(self.library.sigmoid(gates), [2, 3]))
@@ -158,7 +163,8 @@ class _OpenVINO:
         return self.library.concat(list(maps), 1)
 
     def _affine(self, x: Any, scale: NDArray[Any], shift: NDArray[Any]) -> Any:
-        return self.library.add(self.library.multiply(x, _per_channel(scale)), _per_channel(shift))
+        scaled = self.library.multiply(x, self._per_channel(scale))
+        return self.library.add(scaled, self._per_channel(shift))
 
     def _scale_and_shift(self, norm: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         weight, bias, mean, variance = (
@@ -168,6 +174,9 @@ class _OpenVINO:
         scale = weight / np.sqrt(variance + _EPSILON)
         return scale, bias - mean * scale
 
+    def _per_channel(self, values: NDArray[Any]) -> Any:
+        return self._numbers(values.reshape(1, -1, 1, 1))
 
-def _per_channel(values: NDArray[Any]) -> NDArray[np.float32]:
-    return values.astype(np.float32).reshape(1, -1, 1, 1)
+    def _numbers(self, values: NDArray[Any]) -> Any:
+        """Make a node of an array; given to an operation as it is, it would pass through a list of Python's."""
+        return self._constant(np.ascontiguousarray(values, np.float32))
