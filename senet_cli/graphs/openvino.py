@@ -178,5 +178,5 @@ class _OpenVINO:
         return self._numbers(values.reshape(1, -1, 1, 1))
 
     def _numbers(self, values: NDArray[Any]) -> Any:
-        """Make a node of an array; given to an operation as it is, it would pass through a list of Python's."""
+        """Make a node of an array, which an operation itself would take through a list of Python."""
         return self._constant(np.ascontiguousarray(values, np.float32))
