@@ -55,6 +55,7 @@ _OLDER = {
     "choose": False,
     "patience": 0,
     "optimiser": "sgd",
+    "early": 1.0,
 }
 """What older runs did not know."""
 _MAY_CHANGE = {"epochs", "patience"}

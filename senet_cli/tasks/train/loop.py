@@ -150,21 +150,21 @@ def _optimiser(network: SENetwork, recipe: Recipe) -> torch.optim.Optimizer:
         return torch.optim.SGD(groups, lr=recipe.rate, momentum=recipe.momentum, nesterov=True)
     groups = [
         group
-        for part, parameters in _parts(network)
+        for part, parameters in _parts(network, recipe.early)
         for group in _groups(parameters, recipe.weight_decay, part)
     ]
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=(recipe.momentum, 0.99), eps=1e-5)
 
 
-def _parts(network: SENetwork) -> list[tuple[float, list[nn.Parameter]]]:
-    """Part of the rate for each part of the network; see `Recipe.optimiser`."""
+def _parts(network: SENetwork, early_part: float) -> list[tuple[float, list[nn.Parameter]]]:
+    """Part of the rate for each part of the network; see `Recipe.early`."""
     half = -(-len(network.stages) // 2)
     first = [network.stem, *(network.get_submodule(name) for name in network.stages[:half])]
     early = [parameter for module in first for parameter in module.parameters()]
     head = list(network.head.parameters())
     known = {id(parameter) for parameter in (*early, *head)}
     late = [parameter for parameter in network.parameters() if id(parameter) not in known]
-    return [(0.3, early), (0.6, late), (1.0, head)]
+    return [(early_part, early), (math.sqrt(early_part), late), (1.0, head)]
 
 
 def _groups(parameters: Iterable[nn.Parameter], weight_decay: float, part: float) -> list[dict[str, object]]:

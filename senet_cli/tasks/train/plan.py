@@ -12,6 +12,8 @@ _FINE_TUNING = ((100, 8, 60), (300, 8, 40), (1_000, 16, 30), (5_000, 32, 20), (2
 """Up to so many images: images in a batch, and epochs. Small batches give few images enough steps."""
 _FROM_RANDOM = ((300, 8, 100), (1_000, 16, 100), (5_000, 64, 60), (20_000, 128, 40))
 _LARGE = {True: (128, 15), False: (128, 30)}
+_SMALL = 64
+"""Pixels of the input up to which a network counts as small."""
 _FEW = 1_000
 """Up to so many images are varied more strongly."""
 PROBE_IMAGES = 20_000
@@ -23,6 +25,9 @@ _TELLING = 30
 _LEAST_PATIENCE = 8
 _WEIGHT_DECAY: dict[Optimiser, float] = {"sgd": 5e-4, "adam": 0.01}
 _WARMUP: dict[Optimiser, float] = {"sgd": 0.1, "adam": 0.3}
+_EARLY = 0.1
+"""Of large networks the first layers, which know edges and textures, change least, as fastai advises. The one
+that sees small images did best with one rate for all (docs/fine-tuning.md)."""
 _BF16_BATCH = 64
 """In smaller batches converting costs more than calculating in bf16 saves."""
 
@@ -36,6 +41,7 @@ class Facts:
         held_back: images to measure with.
         fine_tuning: True if the run starts with trained weights.
         new_head: True if the head does not come with them.
+        crop: side of the network's input in pixels.
         bf16: True if the device calculates in bf16.
     """
 
@@ -43,6 +49,7 @@ class Facts:
     held_back: int
     fine_tuning: bool
     new_head: bool
+    crop: int = 32
     bf16: bool = False
 
     @property
@@ -84,6 +91,7 @@ def plan(facts: Facts, said: RecipeOptions) -> Recipe:
         precision=automatic if said.precision is None or said.precision == "auto" else said.precision,
         freeze=said.freeze or 0,
         optimiser=optimiser,
+        early=_EARLY if facts.fine_tuning and optimiser == "adam" and facts.crop > _SMALL else 1.0,
         weight_decay=_WEIGHT_DECAY[optimiser],
         warmup=_WARMUP[optimiser],
         deterministic=bool(said.deterministic),

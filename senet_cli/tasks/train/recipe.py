@@ -29,9 +29,10 @@ class Recipe:
             images over others; "none" changes nothing.
         precision: of the forward and backward pass; weights and their updates are float32.
         freeze: the stem and this many stages keep their weights; 0 trains all.
-        optimiser: "sgd" with Nesterov's momentum and one rate, or "adam", AdamW, with 0.6 of the rate for the
-            later half of the stages and 0.3 for what comes before: its steps are of the same size whatever
-            the gradients are, and the first layers of trained weights change least.
+        optimiser: "sgd" with Nesterov's momentum, or "adam", AdamW, whose steps are of the same size whatever
+            the gradients are.
+        early: part of the rate with which Adam trains the stem and the first half of the stages; the other
+            stages have the geometric mean of that and the head's.
         momentum: of SGD.
         weight_decay: on convolution and linear weights, not on biases and batch norms.
         label_smoothing: probability spread over all classes.
@@ -52,6 +53,7 @@ class Recipe:
     precision: TrainPrecision = "fp32"
     freeze: int = 0
     optimiser: Optimiser = "sgd"
+    early: float = 1.0
     momentum: float = 0.9
     weight_decay: float = 5e-4
     label_smoothing: float = 0.1

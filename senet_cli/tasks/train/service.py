@@ -71,6 +71,7 @@ def _facts(data: DataSet, start: Start, *, bf16: bool) -> Facts:
         held_back=len(data.splits.held_back or ()),
         fine_tuning=start.model is not None,
         new_head=not start.keeps_head(data.labels),
+        crop=start.architecture.preprocess.crop,
         bf16=bf16,
     )
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from senet_cli.catalogue.lookup import load_manifest
+from senet_cli.nets.network import build_network
 from senet_cli.tasks.evaluate.accuracy import Share
-from senet_cli.tasks.train.loop import Epoch
+from senet_cli.tasks.train.loop import Epoch, _optimiser
 from senet_cli.tasks.train.plan import Facts, class_weights, is_worse, plan
-from senet_cli.tasks.train.recipe import RecipeOptions
+from senet_cli.tasks.train.recipe import Recipe, RecipeOptions
 from senet_cli.tasks.train.run import best_epoch
 
 PAGE = Path(__file__).parents[3] / "docs" / "fine-tuning.md"
@@ -93,6 +95,19 @@ def test_bf16_is_for_large_batches() -> None:
 def test_the_rate_follows_the_batch() -> None:
     assert plan(facts(48), RecipeOptions()).rate == pytest.approx(0.001)
     assert plan(facts(48), RecipeOptions(optimiser="sgd")).rate == pytest.approx(0.003)
+    for crop, said, early in ((32, None, 1.0), (224, None, 0.1), (224, "sgd", 1.0)):
+        assert plan(facts(48, crop=crop), RecipeOptions(optimiser=said)).early == early
+
+
+def test_the_first_layers_of_large_networks_change_least() -> None:
+    network = build_network(load_manifest().architecture("seresnet20-cifar").spec)
+    recipe = Recipe(epochs=1, batch_size=8, rate=0.001, optimiser="adam", early=0.25)
+    optimiser = _optimiser(network, recipe)
+    part = {id(each): group["part"] for group in optimiser.param_groups for each in group["params"]}
+    assert part.keys() == {id(parameter) for parameter in network.parameters()}, "each exactly once"
+    assert sum(len(group["params"]) for group in optimiser.param_groups) == len(part)
+    found = {name.partition(".")[0]: part[id(value)] for name, value in network.named_parameters()}
+    assert found == {"stem": 0.25, "stage1": 0.25, "stage2": 0.25, "stage3": 0.5, "head": 1.0}
     assert plan(facts(48, fine_tuning=False), RecipeOptions()).rate == pytest.approx(0.1 * 8 / 128)
 
 
