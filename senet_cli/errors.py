@@ -92,7 +92,7 @@ Step = Literal[
     "show-problems",
     "allow-empty-classes",
     "take-folders-as-classes",
-    "give-truth",
+    "give-ground-truth",
     "measure-all-the-same",
     # engines
     "use-cpu",

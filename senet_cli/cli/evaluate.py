@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "senet evaluate imagenet/val -m seresnet50",
-    "senet evaluate photos/ -m runs/pets --truth classes.csv --confusion confusion.png",
+    "senet evaluate photos/ -m runs/pets --ground-truth classes.csv --confusion confusion.png",
     "senet evaluate pets/ -m runs/pets --worst 10",
 )
-FIRST = ("model", "truth", "format", "output", "confusion")
+FIRST = ("model", "ground_truth", "format", "output", "confusion")
 _NOTICED = 0.05
 """Points by which scores are off that are not shown as 0.0."""
 
@@ -58,7 +58,7 @@ def evaluate(
             rich_help_panel=MODEL,
         ),
     ],
-    truth: Annotated[
+    ground_truth: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
@@ -121,7 +121,7 @@ def evaluate(
     compute = opt.compute(engine, device, precision, batch_size, jobs, threads)
     size = opt.input_size(image_size, recipe)
     settings = opt.settings(manifest, offline=offline)
-    inputs = opt.named_files(model, data, truth, settings.manifest)
+    inputs = opt.named_files(model, data, ground_truth, settings.manifest)
     check_output(output, inputs)
     style = format or evaluation_format_of(output)
     if confusion is not None:
@@ -134,7 +134,7 @@ def evaluate(
     request = EvaluateRequest(
         data=data,
         model=ModelRef.parse(model),
-        ground_truth=truth,
+        ground_truth=ground_truth,
         parts=not no_parts,
         empty_classes=allow_empty_classes,
         training_images=include_training_images,

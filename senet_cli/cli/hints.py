@@ -71,7 +71,7 @@ WORDS: dict[Step, str] = {
     "show-problems": "`senet predict` says of each image why it cannot be read.",
     "allow-empty-classes": "`--allow-empty-classes` goes on all the same.",
     "take-folders-as-classes": "If all folders are classes, say so with `--no-parts`.",
-    "give-truth": "Or give a list of images and classes with `--truth FILE.csv`.",
+    "give-ground-truth": "Or give a list of images and classes with `--ground-truth FILE.csv`.",
     "measure-all-the-same": "`--include-training-images` measures on these all the same.",
     "use-cpu": "Use `--device cpu`.",
     "use-torch": "Or use `--engine torch`.",

@@ -48,7 +48,7 @@ def read_labelled(
                 return _by_list(folder, found)
         return read_held_back(folder, parts=parts, empty_classes=empty_classes)
     except UsageError as error:
-        raise UsageError(error.message, *error.steps, advise("give-truth")) from error
+        raise UsageError(error.message, *error.steps, advise("give-ground-truth")) from error
 
 
 # --- lists ----------------------------------------------------------------------------------------

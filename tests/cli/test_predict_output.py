@@ -122,7 +122,7 @@ def test_reports_and_pictures_overwrite_nothing_of_the_users(
         "evaluate no -m no -o photo": 2,
         "evaluate no -m no -o report.csv": 2,
         "evaluate no -m no -o photo.png --format json": 2,
-        "evaluate no -m no -o truth.csv --truth truth.csv --format json": 2,
+        "evaluate no -m no -o truth.csv --ground-truth truth.csv --format json": 2,
         "evaluate no -m no --confusion photo.png": 2,
         "evaluate no -m no --confusion new.jpg": 2,
         "evaluate no -m no --confusion no/new.png": 7,

@@ -228,7 +228,7 @@ def test_photos_without_any_truth(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     with pytest.raises(UsageError) as caught:
         read_labelled(tmp_path, None)
-    assert "--truth" in hint(caught.value)
+    assert "--ground-truth" in hint(caught.value)
 
 
 # --- the command ----------------------------------------------------------------------------------
@@ -279,7 +279,7 @@ def test_images_that_cannot_be_read_are_counted_apart(
     (tmp_path / "set" / "cat" / "2.png").write_bytes(b"no image")
     (tmp_path / "truth.csv").write_text("path,label\n1.png,cat\n2.png,cat\n3.png,dog\n")
     environment = {"SENET_CACHE": str(cifar_cache), "SENET_MODEL": "seresnet32-cifar10"}
-    for extra, failed in (((), 1), (("--truth", "truth.csv"), 2)):
+    for extra, failed in (((), 1), (("--ground-truth", "truth.csv"), 2)):
         done = senet("evaluate", "set", *extra, "--format", "json", env=environment)
         result = json.loads(done.stdout)
         assert done.returncode == 1

@@ -77,7 +77,7 @@ def test_images_are_known_wherever_they_are_and_whatever_is_beside_them(
     assert (result["images"], result["training_images"]) == (5, {"found": 36, "left_out": True})
     listed = [f"upright/other-{number:03}.png,upright\n" for number in range(20)]
     (tmp_path / "truth.csv").write_text("".join(listed))
-    result = evaluated(senet, data, "-m", world / "run", "--truth", tmp_path / "truth.csv")
+    result = evaluated(senet, data, "-m", world / "run", "--ground-truth", tmp_path / "truth.csv")
     assert (result["images"], result["training_images"]) == (2, {"found": 18, "left_out": True})
 
 
