@@ -47,7 +47,7 @@ from senet_cli.nets.network import build_network
 from senet_cli.nets.pixels import PixelNetwork
 from senet_cli.settings import BUNDLED_MODEL, Settings
 from senet_cli.tasks.train.begun import TrainRequest
-from senet_cli.tasks.train.recipe import RecipeOptions
+from senet_cli.tasks.train.recipe import TrainingOptions
 from senet_cli.tasks.train.samples import Samples, augmentation, batches
 from senet_cli.tasks.train.service import train
 
@@ -157,7 +157,7 @@ def senet(
             origin=model.name,
             threads=1,
             device="cpu",
-            recipe=RecipeOptions(seed=seed),
+            recipe=TrainingOptions(seed=seed),
         ),
         settings,
         SILENCE,

@@ -228,11 +228,11 @@ def train(
     settings = opt.settings(manifest, offline=offline)
 
     from senet_cli.tasks.train.begun import TrainRequest
-    from senet_cli.tasks.train.recipe import RecipeOptions
+    from senet_cli.tasks.train.recipe import TrainingOptions
     from senet_cli.tasks.train.service import train as run
 
     mute_native_code()
-    recipe = RecipeOptions(
+    recipe = TrainingOptions(
         epochs=epochs,
         batch_size=batch_size,
         rate=lr,

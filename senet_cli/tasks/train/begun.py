@@ -10,9 +10,9 @@ from typing import Any
 
 from senet_cli.errors import UsageError, advise
 from senet_cli.inference.processors import automatic_jobs, processors
-from senet_cli.tasks.train.recipe import RecipeOptions
+from senet_cli.tasks.train.recipe import TrainingOptions
 
-_RECIPE_FIELDS = tuple(each.name for each in fields(RecipeOptions))
+_RECIPE_FIELDS = tuple(each.name for each in fields(TrainingOptions))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class TrainRequest:
 
     output: Path
     data: Path | None = None
-    recipe: RecipeOptions = field(default_factory=RecipeOptions)
+    recipe: TrainingOptions = field(default_factory=TrainingOptions)
     architecture: str | None = None
     origin: str | None = None
     teachers: tuple[str, ...] | None = None
@@ -64,7 +64,7 @@ class Begun:
     """
 
     data: Path
-    recipe: RecipeOptions
+    recipe: TrainingOptions
     architecture: str | None
     origin: str | None
     teachers: tuple[str, ...]
@@ -137,7 +137,7 @@ class Begun:
         manifest = said["manifest"]
         return cls(
             data=Path(said["data"]),
-            recipe=RecipeOptions(**known),
+            recipe=TrainingOptions(**known),
             architecture=said["architecture"],
             origin=said["origin"],
             teachers=tuple(said["teachers"]),

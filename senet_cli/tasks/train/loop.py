@@ -16,7 +16,7 @@ from senet_cli.errors import DivergedError, UsageError, advise
 from senet_cli.nets.network import SENetwork
 from senet_cli.nets.pixels import PixelNetwork
 from senet_cli.tasks.train.mixing import CutMix
-from senet_cli.tasks.train.recipe import Recipe, TrainPrecision
+from senet_cli.tasks.train.recipe import TrainingRecipe, TrainPrecision
 from senet_cli.tasks.train.samples import Batch
 from senet_cli.tasks.train.teachers import Teachers
 
@@ -60,7 +60,7 @@ class Trainer:
     """
 
     def __init__(
-        self, pixels: PixelNetwork, teachers: Teachers, recipe: Recipe, weights: Tensor | None = None
+        self, pixels: PixelNetwork, teachers: Teachers, recipe: TrainingRecipe, weights: Tensor | None = None
     ) -> None:
         if recipe.deterministic:  # CUDA's linear algebra asks for it
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -144,7 +144,7 @@ def _freeze(network: SENetwork, stages: int) -> None:
         part.requires_grad_(False)
 
 
-def _optimiser(network: SENetwork, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimiser(network: SENetwork, recipe: TrainingRecipe) -> torch.optim.Optimizer:
     if recipe.optimiser == "sgd":
         groups = _groups(network.parameters(), recipe.weight_decay, 1.0)
         return torch.optim.SGD(groups, lr=recipe.rate, momentum=recipe.momentum, nesterov=True)
@@ -157,7 +157,7 @@ def _optimiser(network: SENetwork, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def _parts(network: SENetwork, early_part: float) -> list[tuple[float, list[nn.Parameter]]]:
-    """Part of the rate for each part of the network; see `Recipe.early`."""
+    """Part of the rate for each part of the network; see `TrainingRecipe.early`."""
     half = -(-len(network.stages) // 2)
     first = [network.stem, *(network.get_submodule(name) for name in network.stages[:half])]
     early = [parameter for module in first for parameter in module.parameters()]

@@ -6,7 +6,14 @@ import math
 from dataclasses import dataclass
 
 from senet_cli.tasks.evaluate.accuracy import Share
-from senet_cli.tasks.train.recipe import Augment, Optimiser, Recipe, RecipeOptions, TrainPrecision, usual_rate
+from senet_cli.tasks.train.recipe import (
+    Augment,
+    Optimiser,
+    TrainingOptions,
+    TrainingRecipe,
+    TrainPrecision,
+    usual_rate,
+)
 
 _FINE_TUNING = ((100, 8, 60), (300, 8, 40), (1_000, 16, 30), (5_000, 32, 20), (20_000, 64, 15))
 """Up to so many images: images in a batch, and epochs. Small batches give few images enough steps."""
@@ -64,7 +71,7 @@ class Facts:
         return bool(present) and max(present) >= _UNEVEN * min(present)
 
 
-def plan(facts: Facts, said: RecipeOptions) -> Recipe:
+def plan(facts: Facts, said: TrainingOptions) -> TrainingRecipe:
     """Decide what the user left open; what is said always holds.
 
     Args:
@@ -82,7 +89,7 @@ def plan(facts: Facts, said: RecipeOptions) -> Recipe:
     patience = max(_LEAST_PATIENCE, epochs // 3) if tells else 0
     optimiser = said.optimiser or ("adam" if facts.fine_tuning else "sgd")
     rate = usual_rate(batch_size, fine_tuning=facts.fine_tuning, optimiser=optimiser)
-    return Recipe(
+    return TrainingRecipe(
         epochs=epochs,
         batch_size=batch_size,
         rate=rate if said.rate is None else said.rate,

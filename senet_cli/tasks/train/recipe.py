@@ -16,7 +16,7 @@ _RATE_BATCH = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class TrainingRecipe:
     """What decides the weights that come out, together with data and architecture.
 
     Args:
@@ -87,14 +87,14 @@ def usual_rate(batch_size: int, *, fine_tuning: bool, optimiser: Optimiser = "sg
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecipeOptions:
+class TrainingOptions:
     """What a user says of a recipe; what is None is left to `tasks.train.plan`.
 
     Args:
         rate: highest learning rate.
         precision: "auto" takes bf16 where the device calculates in it.
         epochs, batch_size, seed, augment, freeze, optimiser, deterministic, balance, probe, choose, patience:
-            as in `Recipe`.
+            as in `TrainingRecipe`.
     """
 
     epochs: int | None = None
@@ -111,7 +111,7 @@ class RecipeOptions:
     choose: bool | None = None
     patience: int | None = None
 
-    def over(self, earlier: RecipeOptions) -> RecipeOptions:
+    def over(self, earlier: TrainingOptions) -> TrainingOptions:
         """Take from `earlier` what is not said here; who says how many epochs wants all of them."""
         if self.epochs is not None and self.patience is None:
             earlier = replace(earlier, patience=0)

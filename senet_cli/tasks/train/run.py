@@ -36,7 +36,7 @@ from senet_cli.tasks.train.folder import RunFolder, State
 from senet_cli.tasks.train.loop import Epoch, Trainer
 from senet_cli.tasks.train.plan import Facts, class_weights, is_worse
 from senet_cli.tasks.train.probe import features_of, fit_head
-from senet_cli.tasks.train.recipe import Recipe, TrainPrecision
+from senet_cli.tasks.train.recipe import TrainingRecipe, TrainPrecision
 from senet_cli.tasks.train.samples import Samples, augmentation, batches
 from senet_cli.tasks.train.start import Start
 from senet_cli.tasks.train.teachers import Teachers
@@ -105,7 +105,7 @@ class Run:
     def __init__(
         self,
         begun: Begun,
-        recipe: Recipe,
+        recipe: TrainingRecipe,
         device: str,
         start: Start,
         teachers: Teachers,

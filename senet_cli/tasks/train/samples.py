@@ -104,7 +104,7 @@ def _reduced(image: Image.Image, edge: int) -> Image.Image:
 
 
 def augmentation(kind: Augment, preprocess: Preprocess) -> Transform | None:
-    """Make the transform of a recipe; see `Recipe.augment`."""
+    """Make the transform of a recipe; see `TrainingRecipe.augment`."""
     if kind == "none":
         return None
     steps = [transforms.RandomHorizontalFlip(), _Framing(preprocess, zoom=kind != "standard")]

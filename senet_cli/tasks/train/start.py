@@ -18,7 +18,7 @@ from senet_cli.inference.start import start_engine
 from senet_cli.nets.network import SENetwork, build_network
 from senet_cli.settings import Settings
 from senet_cli.tasks.train.begun import Begun
-from senet_cli.tasks.train.recipe import Recipe
+from senet_cli.tasks.train.recipe import TrainingRecipe
 from senet_cli.tasks.train.teachers import Teachers
 
 
@@ -108,7 +108,7 @@ def choose_teacher(name: str, preprocess: Preprocess, labels: LabelSet, resolver
 
 
 def start_teachers(
-    models: Sequence[RunnableModel], recipe: Recipe, device: str, threads: int, settings: Settings
+    models: Sequence[RunnableModel], recipe: TrainingRecipe, device: str, threads: int, settings: Settings
 ) -> Teachers:
     """Start teachers as they run for `senet predict`, which is faster than a network that is trained."""
     if not models:

@@ -14,7 +14,7 @@ from senet_cli.cli.hints import hint
 from senet_cli.errors import CheckpointError, UsageError
 from senet_cli.tasks.train.begun import Begun, TrainRequest
 from senet_cli.tasks.train.folder import RunFolder
-from senet_cli.tasks.train.recipe import RecipeOptions
+from senet_cli.tasks.train.recipe import TrainingOptions
 from senet_cli.tasks.train.run import Run
 from tests.conftest import Senet
 from tests.tasks.train.conftest import FEW, make_stripes, weights
@@ -27,11 +27,11 @@ def asked(**changes: Any) -> TrainRequest:
 
 
 def test_what_is_not_said_is_as_it_was_begun() -> None:
-    recipe = RecipeOptions(epochs=9, rate=0.5, seed=3)
+    recipe = TrainingOptions(epochs=9, rate=0.5, seed=3)
     begun = Begun.of(asked(recipe=recipe, jobs=2, parts=False, teachers=("a",)), None, Path("own.json"))
     again = TrainRequest(output=Path("run"), resume=True)
     assert Begun.of(again, begun, None) == begun
-    longer = Begun.of(asked(data=None, architecture=None, recipe=RecipeOptions(epochs=20)), begun, None)
+    longer = Begun.of(asked(data=None, architecture=None, recipe=TrainingOptions(epochs=20)), begun, None)
     assert (longer.recipe.epochs, longer.recipe.rate, longer.recipe.seed) == (20, 0.5, 3)
     moved = Begun.of(asked(data=Path("elsewhere"), origin="x", architecture=None, jobs=1), begun, None)
     assert moved.data == Path("elsewhere").absolute()
@@ -39,7 +39,7 @@ def test_what_is_not_said_is_as_it_was_begun() -> None:
 
 
 def test_what_a_run_was_begun_with_is_read_as_it_was_written(tmp_path: Path) -> None:
-    begun = Begun.of(asked(recipe=RecipeOptions(epochs=9, augment="scale")), None, None)
+    begun = Begun.of(asked(recipe=TrainingOptions(epochs=9, augment="scale")), None, None)
     recipe = {"epochs": 9, "augment": "scale", "command": [], "begun_with": begun.as_dict()}
     assert Begun.read(json.loads(json.dumps(recipe))) == begun
     assert Begun.read({"command": [], "epochs": 9}) is None  # an older version's

@@ -6,11 +6,11 @@ import math
 
 import pytest
 
-from senet_cli.tasks.train.recipe import Recipe, usual_rate
+from senet_cli.tasks.train.recipe import TrainingRecipe, usual_rate
 
 
 def test_the_rate_rises_in_a_line_and_falls_in_half_a_cosine() -> None:
-    recipe = Recipe(epochs=10, batch_size=128, rate=0.4, warmup=0.2)
+    recipe = TrainingRecipe(epochs=10, batch_size=128, rate=0.4, warmup=0.2)
     rates = [recipe.rate_at(step, 50) for step in range(50)]
     assert rates[:10] == pytest.approx([0.04 * n for n in range(1, 11)])
     assert rates[10] == pytest.approx(0.4)
@@ -21,7 +21,7 @@ def test_the_rate_rises_in_a_line_and_falls_in_half_a_cosine() -> None:
 
 
 def test_a_run_of_one_step_has_a_rate() -> None:
-    assert Recipe(epochs=1, batch_size=1, rate=0.1).rate_at(0, 1) == pytest.approx(0.1)
+    assert TrainingRecipe(epochs=1, batch_size=1, rate=0.1).rate_at(0, 1) == pytest.approx(0.1)
 
 
 def test_the_usual_rate_grows_with_the_batch() -> None:
