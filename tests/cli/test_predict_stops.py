@@ -59,6 +59,7 @@ def endless(
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
 def test_a_signal_ends_a_run_in_order(
     environment: dict[str, str], tmp_path: Path, photos: list[Path], number: int, code: int
@@ -76,6 +77,7 @@ def test_a_signal_ends_a_run_in_order(
     assert {record["path"] for record in found} == {str(photos[0])}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [*SIGNALS, (signal.SIGKILL, -9)])
 def test_a_run_that_is_stopped_leaves_the_old_file_and_a_partial_one(
     environment: dict[str, str], tmp_path: Path, photos: list[Path], number: int, code: int
@@ -100,6 +102,7 @@ def test_a_run_that_is_stopped_leaves_the_old_file_and_a_partial_one(
     assert len(body) > 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
 @pytest.mark.parametrize("as_list", [True, False])
 def test_a_signal_ends_a_run_that_waits_for_its_input(

@@ -230,10 +230,10 @@ def test_the_wrong_neighbour_loads_and_is_seen(
         "last_linear.bias",
     ],
 )
-def test_one_mixed_up_tensor_is_seen(key: str, tmp_path: Path) -> None:
-    network = Judge("timm", "legacy_seresnext26_32x4d").build()
-    state = settled(network, random_state(network), small_inputs(64).float())
-    theirs = logits_of(with_state(network, state).double(), small_inputs(64))
+def test_one_mixed_up_tensor_is_seen(
+    key: str, of_timm: tuple[dict[str, Tensor], Tensor], tmp_path: Path
+) -> None:
+    state, theirs = of_timm
 
     def off(state: dict[str, Tensor]) -> float:
         path = publish(state, "cadene", "torch", tmp_path)
@@ -243,6 +243,14 @@ def test_one_mixed_up_tensor_is_seen(key: str, tmp_path: Path) -> None:
 
     assert off(state) <= 1e-9
     assert off(state | {key: state[key].flip(0)}) > 1e-4
+
+
+@pytest.fixture(scope="module")
+def of_timm() -> tuple[dict[str, Tensor], Tensor]:
+    """Weights of a network of timm's, and its logits."""
+    network = Judge("timm", "legacy_seresnext26_32x4d").build()
+    state = settled(network, random_state(network), small_inputs(64).float())
+    return state, logits_of(with_state(network, state).double(), small_inputs(64))
 
 
 def small_inputs(size: int) -> Tensor:

@@ -143,6 +143,7 @@ def test_a_planted_link_is_replaced_and_its_target_left_alone(
     assert (cache / installed()).read_bytes() == PAYLOAD
 
 
+@pytest.mark.slow
 def test_eight_processes_that_want_the_same_file_all_get_it(
     server: FaultServer, tiny: Path, cache: Path
 ) -> None:

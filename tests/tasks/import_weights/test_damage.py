@@ -55,6 +55,7 @@ def test_a_failed_import_over_a_damaged_model_takes_nothing_away(
     assert files_of(models) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [0, 1])
 @pytest.mark.parametrize("before", [False, True], ids=["new", "replaced"])
 def test_a_killed_import_changes_nothing(steps: int, before: bool, tmp_path: Path, models: Path) -> None:
