@@ -265,6 +265,9 @@ class ImageError(SenetError):
         self.kind = kind
         self.path: str | None = None
 
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else super().__str__()
+
 
 class OutputClosed(Exception):  # noqa: N818 - not an error: the reader had enough
     """The reader of standard output went away."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from senet_cli.errors import SenetError
-from senet_cli.output.text import printable, wrapped
+from senet_cli.output.text import cells, printable, wrapped
 
 _USUAL_WIDTH = 80
 _STYLES = {"red": "31", "yellow": "33", "green": "32", "dim": "2"}
@@ -49,11 +49,19 @@ def say(text: str, style: str = "") -> None:
         return
     width = terminal_width(sys.stderr)
     shown = (printable(line) for line in text.split("\n"))
-    lines = "\n".join("\n".join(wrapped(line, width)) if width else line for line in shown)
+    lines = "\n".join("\n".join(_fitted(line, width)) for line in shown)
     if style and colour_allowed(sys.stderr):
         lines = f"\033[{_STYLES[style]}m{lines}\033[0m"
     with contextlib.suppress(OSError):  # words for people never decide how a run ends
         print(lines, file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints
+
+
+def _fitted(line: str, width: int | None) -> list[str]:
+    """Break a line that is too wide for the terminal; one that was laid out to fit stays as it is."""
+    if width is None or cells(line) <= width:
+        return [line]
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    return wrapped(line.lstrip(" "), width, first=indent, rest=indent)
 
 
 def complain(error: SenetError) -> None:

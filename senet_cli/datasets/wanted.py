@@ -15,6 +15,7 @@ from senet_cli.datasets.names import normal, plain
 from senet_cli.errors import UsageError
 
 _SUGGESTED = 3
+_SHOWN_CLASSES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +118,14 @@ class _Words:
         close = difflib.get_close_matches(plain(word), {*self._names, *self._by_plain}, n=4 * _SUGGESTED)
         known = [f"`{name}`" for name in close if name in self._names or self._below(name)][:_SUGGESTED]
         if not known:
-            return f"It knows, say, `{self._labels.labels[0]}`."
+            labels = self._labels.labels
+            some = labels if len(labels) <= _SHOWN_CLASSES else labels[:_SUGGESTED]
+            others = f" and {len(labels) - len(some):,} others" if len(some) < len(labels) else ""
+            return f"It knows {', '.join(f'`{label}`' for label in some)}{others}."
         return f"Did you mean {' or '.join(filter(None, [', '.join(known[:-1]), known[-1]]))}?"
 
 
 def _is_word_of(word: str, label: str) -> bool:
+    if not plain(word):  # of punctuation alone, nothing is left that could be looked for
+        return False
     return re.search(rf"\b{re.escape(plain(word))}\b", plain(label)) is not None

@@ -76,7 +76,7 @@ class _Layer:
                 return None
             data = json.loads(path.read_bytes())
             stamp = _Stamp(str(data["sha256"]), int(data["size"]), int(data["mtime_ns"]), int(data["inode"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return stamp if _SHA256.fullmatch(stamp.sha256) else None
 
@@ -346,7 +346,7 @@ def _is_there(path: Path) -> bool:
     """Return False also if looking is forbidden or fails."""
     try:
         path.stat()
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return True
 

@@ -10,8 +10,9 @@ import contextlib
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -35,7 +36,8 @@ class Held:
         size: bytes on disk.
         used: when it was used last, seconds since 1970.
         path: the file or folder.
-        index: the entries of the index that go with it.
+        index: the entries of the index that go with it: those that nothing else in the cache needs, for a
+            conversion is found by the entry of a file that is not here any more.
     """
 
     kind: Kind
@@ -61,7 +63,11 @@ def contents(root: Path) -> list[Held]:
     """
     try:
         entries = _entries(root / "index")
-        held = [*_files(root / "checkpoints", entries), *_conversions(root / "converted", entries)]
+        files, conversions = (
+            [*_files(root / "checkpoints", entries)],
+            [*_conversions(root / "converted", entries)],
+        )
+        held = [*_with_index(files, conversions, entries), *_with_index(conversions, files, entries)]
         held += _partials(root / "partial")
     except OSError as error:
         raise DiskError.from_os_error(error, f"reading `{root}`") from error
@@ -87,11 +93,20 @@ def remove(held: Held) -> int:
     return held.size
 
 
+def _with_index(these: list[Held], others: list[Held], entries: dict[str, list[Path]]) -> Iterator[Held]:
+    """Add the entries of the index that go when one of these does: none that the others still need."""
+    needed = {other.digest for other in others if other.kind != "damaged"}
+    alone = Counter(each.digest for each in these)
+    for each in these:
+        keeps = each.kind == "damaged" or each.digest in needed or alone[each.digest] > 1
+        yield each if keeps else replace(each, index=tuple(entries.get(each.digest, ())))
+
+
 def _entries(folder: Path) -> dict[str, list[Path]]:
     """Entries of the index, by the digest that they state; what does not parse states none."""
     found: dict[str, list[Path]] = {}
     for path in sorted(_plain(folder, "*.json")):
-        with contextlib.suppress(ValueError, KeyError, TypeError):
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
             found.setdefault(str(json.loads(path.read_bytes())["sha256"]), []).append(path)
     return found
 
@@ -101,11 +116,12 @@ def _files(folder: Path, entries: dict[str, list[Path]]) -> Iterator[Held]:
         digest, damaged = path.stem, path.suffix == ".bad"
         if len(digest) != _FULL:
             continue
-        status = path.lstat()
         index = () if damaged else tuple(entries.get(digest, ()))
-        used = max([status.st_mtime, *(each.stat().st_mtime for each in index)])
         names = tuple(each.stem for each in index)
-        yield Held("damaged" if damaged else "model", names, digest, status.st_size, used, path, index)
+        with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+            status = path.lstat()
+            used = max([status.st_mtime, *(each.stat().st_mtime for each in index)])
+            yield Held("damaged" if damaged else "model", names, digest, status.st_size, used, path)
 
 
 def _conversions(root: Path, entries: dict[str, list[Path]]) -> Iterator[Held]:
@@ -113,19 +129,21 @@ def _conversions(root: Path, entries: dict[str, list[Path]]) -> Iterator[Held]:
         about = folder / _ABOUT
         if folder.is_symlink() or not about.is_file():  # one that is being made has none yet
             continue
-        try:
-            digest = str(json.loads(about.read_bytes())["facts"]["weights"])
-        except (ValueError, KeyError, TypeError):
-            digest = ""
-        size = sum(each.lstat().st_size for each in folder.iterdir())
-        names = tuple(each.stem for each in entries.get(digest, ()))
-        yield Held("conversion", names, digest, size, about.stat().st_mtime, folder)
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                digest = str(json.loads(about.read_bytes())["facts"]["weights"])
+            except (ValueError, KeyError, TypeError, RecursionError):
+                digest = ""
+            size = sum(each.lstat().st_size for each in folder.iterdir())
+            names = tuple(each.stem for each in entries.get(digest, ()))
+            yield Held("conversion", names, digest, size, about.stat().st_mtime, folder)
 
 
 def _partials(folder: Path) -> Iterator[Held]:
     for path in _plain(folder, "*.part"):
-        status = path.lstat()
-        yield Held("partial", (), path.name.partition(".")[0], status.st_size, status.st_mtime, path)
+        with contextlib.suppress(FileNotFoundError):
+            status = path.lstat()
+            yield Held("partial", (), path.name.partition(".")[0], status.st_size, status.st_mtime, path)
 
 
 def _plain(folder: Path, pattern: str) -> Iterator[Path]:

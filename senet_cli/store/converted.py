@@ -156,7 +156,7 @@ def _read(folder: Path) -> dict[str, Any] | None:
         about = json.loads(path.read_bytes())
         complete = isinstance(about["facts"], dict) and isinstance(about["notes"], dict) and about["files"]
         return about if complete else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -262,5 +262,5 @@ def _read_origin(path: Path) -> FetchedFrom | None:
         data = json.loads(note.read_bytes())
         validator = data["validator"]
         return FetchedFrom(str(data["url"]), None if validator is None else str(validator))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -62,7 +62,14 @@ def remove_unused(settings: Settings, days: int, now: float | None = None) -> in
         DiskError: something cannot be deleted.
     """
     before = (time.time() if now is None else now) - days * _DAY
-    return sum(remove(each) for each in contents(settings.cache) if each.used < before)
+    freed, removed = 0, set[Path]()
+    # looked through again after each: which entries of the index go with a thing depends on what is left
+    while old := [
+        held for held in contents(settings.cache) if held.used < before and held.path not in removed
+    ]:
+        freed += remove(old[0])
+        removed.add(old[0].path)
+    return freed
 
 
 def free_bytes(folder: Path) -> int | None:

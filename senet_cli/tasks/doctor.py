@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import queue
+import re
 import sys
 import tempfile
 import threading
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import senet_cli
 from senet_cli.catalogue.resolve import Catalogue
@@ -94,12 +95,8 @@ def ask_hosts(settings: Settings, transport: Transport, patience: float = _PATIE
 
 
 def without_credentials(address: str) -> str:
-    """Hide the user's name and password in an address of a proxy."""
-    parts = urlsplit(address if "//" in address else f"//{address}")
-    if "@" not in parts.netloc:
-        return address
-    hidden = urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
-    return hidden if "//" in address else hidden.removeprefix("//")
+    """Hide the user's name and password in an address of a proxy, whatever characters they are of."""
+    return re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*://)?.+@", r"\1***@", address, flags=re.DOTALL)
 
 
 def _versions() -> Iterator[Finding]:

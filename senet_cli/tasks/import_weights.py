@@ -25,7 +25,7 @@ from senet_cli.catalogue.parse import is_name
 from senet_cli.catalogue.resolve import Catalogue, ModelRef
 from senet_cli.catalogue.traits import differences
 from senet_cli.datasets.label_files import read_labels
-from senet_cli.errors import ModelError, SenetError, UsageError, advise
+from senet_cli.errors import DiskError, ModelError, SenetError, UsageError, advise
 from senet_cli.events import Reporter, WaitingForProcess, WeightsTaken
 from senet_cli.inference.resolve import unfinished_run
 from senet_cli.settings import Settings
@@ -135,6 +135,8 @@ def import_model(request: ImportRequest, settings: Settings, reporter: Reporter)
 
 def _own_name(origin: Path, catalogue: Catalogue) -> str:
     """Find what a run or an archive calls its model."""
+    if not os.path.lexists(origin):
+        raise DiskError(f"there is no file or folder `{origin}`")
     if not (origin / MODEL_FILE).is_file():
         raise UsageError(f"`{origin}` does not say what the model is called", advise("name-import"))
     return catalogue.resolve(ModelRef.to_folder(origin)).name

@@ -13,6 +13,7 @@ from senet_cli.catalogue.input_size import USUAL_SIZE, InputSize
 from senet_cli.catalogue.resolve import Catalogue, ModelRef
 from senet_cli.errors import ImageError, NothingToClassifyError
 from senet_cli.events import ClassesMeant, Reporter
+from senet_cli.images.patterns import is_pattern
 from senet_cli.images.sources import Source, SourceRequest
 from senet_cli.inference.records import ImageFailure, ImageResult, Record
 from senet_cli.inference.resolve import OwnWeights, Resolver
@@ -23,6 +24,10 @@ from senet_cli.tasks.loading import load_predictor
 if TYPE_CHECKING:
     from senet_cli.inference.predictor import Predictor
     from senet_cli.output.journal import Journal
+
+
+_SHOWN = 3
+"""Sources that a message names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,17 +161,12 @@ def _marked(records: Generator[Record, None, None], wanted: frozenset[int]) -> G
 
 
 def _absent(request: SourceRequest) -> list[Source]:
-    """List all sources if they were named one by one and none is there: no model is needed to say so."""
-    if (
-        request.list_file is not None
-        or not request.repeatable
-        or any(map(os.path.lexists, request.arguments))
-    ):
+    """List all sources if they are plain names and no file has any of them: that needs no model."""
+    if request.list_file is not None or not request.repeatable:
         return []
-    sources = list(request.stream())
-    return (
-        [] if any(source.problem is None and os.path.lexists(source.name) for source in sources) else sources
-    )
+    if any(is_pattern(name) or os.path.lexists(name) for name in request.arguments):
+        return []
+    return [Source.named(name) for name in request.arguments]
 
 
 def _name_of(asked: ModelRef | OwnWeights | None, settings: Settings) -> str:
@@ -202,8 +202,12 @@ def _at_least_one(request: SourceRequest) -> Iterator[Source]:
     seen = [f"not read: {count:,} {kind}" for kind, count in skipped.kinds.items()]
     if skipped.others:
         seen.append(f"{skipped.others} files there have no image extension")
-    hint = "A file named explicitly is tried whatever its extension."
+    hint = "Give files, folders or patterns that hold images."
+    if skipped.others:
+        hint = "A file named explicitly is tried whatever its extension."
     if "HEIC" in skipped.kinds:
         hint = "`pip install 'senet[heic]'` brings what reads HEIC."
     told = f" ({', '.join(seen)})" if seen else ""
-    raise NothingToClassifyError(f"no images were found{told}", hint)
+    names = [f"`{name}`" for name in request.arguments[:_SHOWN]]
+    where = f" in {', '.join(names)}{' ...' * (len(request.arguments) > _SHOWN)}" if names else ""
+    raise NothingToClassifyError(f"no images were found{where}{told}", hint)

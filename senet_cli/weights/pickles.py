@@ -117,20 +117,29 @@ def load_arrays(source: Path | IO[bytes]) -> Any:
     return as_arrays(data) if isinstance(data, dict) else data
 
 
-def as_arrays(data: dict[Any, Any], depth: int = _NESTED) -> dict[Any, Any]:
+def as_arrays(
+    data: dict[Any, Any], depth: int = _NESTED, done: dict[int, dict[Any, Any]] | None = None
+) -> dict[Any, Any]:
     """Put arrays of the same memory in place of tensors, in dicts within dicts to some depth.
 
     Numbers that NumPy does not know, such as bf16, come as float32; a tensor that is not numbers in memory as
-    `Unreadable`.
+    `Unreadable`. A dict that stands in several places is looked through once, however often it is named.
+
+    Args:
+        data: what a file holds.
+        depth: dicts within dicts that are looked through.
+        done: dicts that were looked through, by their identity.
     """
     import torch
 
+    done = {} if done is None else done
     held: dict[Any, Any] = {}
+    done[id(data)] = held
     for key, value in dict.items(data):  # a dict out of a file may have attributes in place of its methods
         if isinstance(value, torch.Tensor):
             held[key] = _array(value)
         elif isinstance(value, dict) and depth:
-            held[key] = as_arrays(value, depth - 1)
+            held[key] = done[id(value)] if id(value) in done else as_arrays(value, depth - 1, done)
         else:
             held[key] = value
     return held
@@ -143,9 +152,9 @@ def _array(value: Any) -> NDArray[Any] | Unreadable:
     if not plain or value.is_quantized or value.is_meta:
         return Unreadable()
     value = value.detach().resolve_conj().resolve_neg()
+    if value.nbytes > value.untyped_storage().nbytes():  # few numbers that claim to be many
+        return Unreadable()
     if value.is_floating_point() and value.dtype not in (torch.float16, torch.float32, torch.float64):
-        if value.nbytes > value.untyped_storage().nbytes():  # few numbers that claim to be many
-            return Unreadable()
         value = value.float()
     try:
         array: NDArray[Any] = value.numpy()

@@ -26,6 +26,10 @@ from senet_cli.tasks.doctor import Finding, ask_hosts, examine, without_credenti
         ("proxy.example:3128", "proxy.example:3128"),
         ("socks5h://token@127.0.0.1:1", "socks5h://***@127.0.0.1:1"),
         ("http://me:secret@[::1]:3128", "http://***@[::1]:3128"),
+        ("http://bob:pa/ss@proxy:80", "http://***@proxy:80"),
+        ("http://bob:pa?s#s//@proxy:80/", "http://***@proxy:80/"),
+        ("bob:a//b@proxy:80", "***@proxy:80"),
+        ("http://[::1", "http://[::1"),
     ],
 )
 def test_credentials_of_proxies_are_hidden(address: str, shown: str) -> None:

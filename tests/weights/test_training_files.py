@@ -303,3 +303,18 @@ def check_words(path: Path, kind: str, *, may_load: bool = False) -> None:
         return
     for advice in ("weights_only", "trusted source", "add_safe_globals", "file an issue", "allowlist"):
         assert advice not in words, (kind, words)
+
+
+def test_a_dict_that_stands_in_many_places_is_looked_through_once(path: Path) -> None:
+    shared: dict[str, Any] = {"a": torch.zeros(2)}
+    for _ in range(5):
+        shared = {str(number): shared for number in range(30)}  # 30 ** 5 paths
+    save(path, {"state_dict": published(BASIC), "more": shared})
+    assert read_weights(path).tensors.keys() == published(BASIC).keys()
+
+
+def test_few_numbers_that_claim_to_be_many_are_refused(path: Path) -> None:
+    state = published(BASIC)
+    head = next(key for key, value in state.items() if value.shape == (BASIC.classes, BASIC.feature_channels))
+    state[head] = torch.zeros(1, 1).expand(10**9, BASIC.feature_channels)
+    assert "sparse, quantised or empty" in refused(save(path, state)).message
