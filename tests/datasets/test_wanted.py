@@ -60,11 +60,7 @@ def test_classes_of_a_run_with_some_of_imagenets_ids() -> None:
         ("imagenet-1k", "dogs", "Did you mean `dog`"),
         ("imagenet-1k", "vehicel", "Did you mean `vehicle`"),
         ("cifar-10", "brid", "Did you mean `bird`?"),
-        (
-            "cifar-10",
-            "qqq",
-            "It knows `airplane`, `automobile`, `bird`, `cat`, `deer`, `dog`, `frog`, `horse`, `ship`, `truck`.",
-        ),
+        ("cifar-10", "qqq", "It knows `airplane`, `automobile`, `bird`, `cat`"),
         ("imagenet-1k", "n99999999", "It knows `tench`, `goldfish`, `great white shark` and 997 others."),
         ("imagenet-1k", "-", "It knows `tench`"),
         ("imagenet-1k", "_", "It knows `tench`"),
