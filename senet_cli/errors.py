@@ -82,6 +82,7 @@ Step = Literal[
     "say-layout",
     "write-any-layout",
     # sources and data sets
+    "name-run-or-weights",
     "name-sources",
     "give-list",
     "separate-by-nul",

@@ -112,6 +112,8 @@ class Catalogue:
             folder = Path(os.path.expanduser(ref.text))  # noqa: PTH111 - without a home folder `~` is a name
             if os.path.isfile(folder / MODEL_FILE):  # noqa: PTH113 - no error where a name is too long for a path
                 return self._in_folder(folder)
+            if os.path.isfile(folder):  # noqa: PTH113
+                raise UnknownModelError(f"`{ref.text}` is a file, not a model", advise("name-run-or-weights"))
             if ref.folder_only and not os.path.isdir(folder):  # noqa: PTH112
                 raise UnknownModelError(f"there is no model `{ref.text}`: that folder does not exist")
             if os.path.isdir(folder):  # noqa: PTH112

@@ -111,7 +111,7 @@ def rm(
             freed = remove_unused(settings, unused)
         else:
             freed = clear_cache(settings) if everything else remove_downloads(names or (), settings, reporter)
-    note(f"{megabytes(freed)} freed", quiet=quiet)
+    note(f"{megabytes(freed)} freed" if freed else "there was nothing to remove", quiet=quiet)
 
 
 def sizes(found: CacheContents) -> Iterator[str]:

@@ -59,6 +59,9 @@ WORDS: dict[Step, str] = {
         "Give `--layout`, such as `--layout timm`; `--to zip` writes what somebody else's senet takes."
     ),
     "write-any-layout": "`--layout senet` can hold any network.",
+    "name-run-or-weights": (
+        "Name the folder of a run; `--weights FILE --arch KEY` takes a file, and `senet import` gives it a name."
+    ),
     "name-sources": "Name a file, a folder, `-` or `--from-file LIST`.",
     "give-list": "`-0` says how a list is separated: give the list with `--from-file`.",
     "separate-by-nul": "Say so with `-0`.",

@@ -10,8 +10,9 @@ import pytest
 from senet_cli.catalogue.lookup import MODEL_FILE, load_manifest
 from senet_cli.catalogue.resolve import Catalogue, ModelRef
 from senet_cli.catalogue.write import manifest_of
+from senet_cli.cli.hints import hint
 from senet_cli.errors import UnknownModelError, UsageError
-from senet_cli.settings import BUNDLED_MODEL
+from senet_cli.settings import BUNDLED_MODEL, Settings
 from senet_cli.store.model_folders import HELD_BACK_FILE
 from tests.conftest import Senet
 
@@ -107,3 +108,10 @@ def test_an_imported_model_is_removed_by_any_spelling_of_its_name(senet: Senet, 
     done = senet("import", "--remove", " MINE ", env={"SENET_MODELS": str(tmp_path / "models")})
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "models" / "mine").exists()
+
+
+def test_a_file_is_not_a_model_and_it_is_said_what_takes_it(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"x")
+    with pytest.raises(UnknownModelError, match="is a file, not a model") as caught:
+        Catalogue.load(Settings(tmp_path / "cache")).resolve(str(tmp_path / "model.safetensors"))
+    assert "--weights FILE" in hint(caught.value)
