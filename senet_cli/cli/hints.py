@@ -60,7 +60,7 @@ WORDS: dict[Step, str] = {
     ),
     "write-any-layout": "`--layout senet` can hold any network.",
     "name-run-or-weights": (
-        "Name the folder of a run; `--weights FILE --arch KEY` takes a file, and `senet import` gives it a name."
+        "Name the folder of a run. A file is taken with `--weights FILE --arch KEY`; `senet import` names it."
     ),
     "name-sources": "Name a file, a folder, `-` or `--from-file LIST`.",
     "give-list": "`-0` says how a list is separated: give the list with `--from-file`.",
