@@ -66,6 +66,7 @@ Step = Literal[
     "choose-size",
     "fetch",
     "go-online",
+    "bring-copy",
     "bring-file",
     "install-as",
     "name-import",

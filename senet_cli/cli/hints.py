@@ -35,6 +35,7 @@ WORDS: dict[Step, str] = {
         "Download it without `--offline` and SENET_OFFLINE, or bring its file: "
         "`senet download {name} --from FILE`."
     ),
+    "bring-copy": "A copy of the file is installed with `senet download {name} --from FILE`.",
     "bring-file": "Get it elsewhere and bring it with `--from FILE`.",
     "install-as": "Install it with `senet download {name} --from {path}`, then use it with `-m {name}`.",
     "name-import": "Say what to call it: `senet import FILE --name NAME`.",

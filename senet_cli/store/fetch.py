@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from senet_cli.catalogue.entries import Checkpoint, CheckpointFile
-from senet_cli.errors import CheckpointError, DigestError, DiskError, NetworkError, SenetError
+from senet_cli.errors import CheckpointError, DigestError, DiskError, NetworkError, SenetError, advise
 from senet_cli.events import (
     DownloadAdvanced,
     DownloadFinished,
@@ -226,5 +226,7 @@ def _none_delivered(checkpoint: Checkpoint, errors: list[SenetError]) -> SenetEr
     tried = f" from any of its {len(errors)} addresses" if len(errors) > 1 else ""
     message = f"`{checkpoint.name}` could not be downloaded{tried}: {worst.message}"
     if isinstance(worst, NetworkError):
-        return NetworkError(message, *worst.steps, brief=worst.brief)
+        return NetworkError(
+            message, *worst.steps, advise("bring-copy", name=checkpoint.name), brief=worst.brief
+        )
     return DigestError(message, *worst.steps)
