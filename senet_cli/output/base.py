@@ -193,7 +193,7 @@ def _abandon(
         return
     if journal is None or recording is None:
         tell(f"what was written so far is in `{kept}`")
-    elif journal.begun:
+    elif journal.begun and journal.tally.images:
         recording.stopped(kept, journal.tally.images, error)
 
 

@@ -74,11 +74,15 @@ def check_unused(target: Target) -> None:
         raise in_use(target)
 
 
-def take_over(path: Path) -> int | None:
+def take_over(path: Path, target: Target) -> int | None:
     """Lock a partial file that an earlier run left behind, and open it, for appending.
 
+    Args:
+        path: of the partial file.
+        target: what it will become.
+
     Returns:
-        Its descriptor; None if it is not a plain file of ours alone, or another process was faster.
+        Its descriptor; None if it is not a plain file of this user alone, or another process was faster.
     """
     try:
         descriptor = os.open(path, _LEFT)
@@ -87,12 +91,32 @@ def take_over(path: Path) -> int | None:
     try:
         status = os.fstat(descriptor)
         alone = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
-        if alone and lock(descriptor) and os.path.samestat(path.lstat(), status):
+        if alone and _may_own(status, target) and lock(descriptor) and os.path.samestat(path.lstat(), status):
             return descriptor
     except OSError:
         pass
     os.close(descriptor)
     return None
+
+
+def discard_empty(descriptor: int, path: Path) -> None:
+    """Delete an empty file that was taken over, and close it: what is made anew has the right mode and owner.
+
+    Raises:
+        OSError: it cannot be deleted.
+    """
+    try:
+        if os.name == "posix":  # elsewhere open files cannot be deleted
+            path.unlink()
+    finally:
+        os.close(descriptor)
+    if os.name != "posix":
+        path.unlink(missing_ok=True)
+
+
+def is_own(status: os.stat_result) -> bool:
+    """Return True for a file of the user who runs this. Systems without such owners say so of every file."""
+    return os.name != "posix" or status.st_uid == os.geteuid()
 
 
 def journal_name(path: Path, number: int = 1) -> Path:
@@ -148,6 +172,13 @@ def lock(descriptor: int) -> bool:
     return True
 
 
+def _may_own(status: os.stat_result, target: Target) -> bool:
+    """Return True if a partial file may be ours; the superuser's has the owner of the file it replaces."""
+    if is_own(status):
+        return True
+    return os.geteuid() == 0 and target.status is not None and status.st_uid == target.status.st_uid
+
+
 def _is_used(path: Path) -> bool:
     """Return True if somebody holds a lock of the file. An unreadable one is as good as left behind."""
     if os.name != "posix":
@@ -177,8 +208,7 @@ def _make(path: Path, target: Target) -> int:
     descriptor = os.open(nameless, _NEW, 0o600 if target.status else 0o666)
     try:
         lock(descriptor)
-        if target.status:
-            _resemble(descriptor, target.path, target.status)
+        resemble(descriptor, target)
         _rename_exclusively(nameless, path)
     except BaseException:
         os.close(descriptor)
@@ -205,11 +235,14 @@ def _rename_exclusively(old: Path, new: Path) -> None:
         old.unlink()
 
 
-def _resemble(descriptor: int, path: Path, status: os.stat_result) -> None:
-    """Give a new file the owner, group, attributes (lists of access rights among them) and mode of another.
+def resemble(descriptor: int, target: Target) -> None:
+    """Give a file what the one that it replaces has: owner, group, attributes (access lists too), mode.
 
     Each as far as the system lets us; owner and group first, because changing them changes the mode.
     """
+    path, status = target.path, target.status
+    if status is None or os.name != "posix":
+        return
     for owner in (status.st_uid, -1):
         with contextlib.suppress(OSError):
             os.fchown(descriptor, owner, status.st_gid)

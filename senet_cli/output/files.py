@@ -256,6 +256,8 @@ class _Partial:
 
     def begin(self) -> None:
         """See `Sink`."""
+        if self.journal is not None:
+            self.journal.ready()
 
     def finish(self) -> None:
         """See `Sink`."""

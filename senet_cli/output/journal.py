@@ -14,6 +14,7 @@ import contextlib
 import itertools
 import json
 import os
+import stat
 import zlib
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from typing import Any, BinaryIO
 from senet_cli.errors import DiskError, UsageError, advise
 from senet_cli.images.source import Source, Stamp
 from senet_cli.inference.records import Record
+from senet_cli.output.claims import is_own
 from senet_cli.output.stream import output_errors
 from senet_cli.output.tally import Tally, outcome
 
@@ -76,7 +78,8 @@ class Entry:
 class Journal:
     """The journal of one partial file, which this process has locked.
 
-    `begin`, then `entries` and `keep` for what holds, then `cut`, then `watched` and `add` for what is new.
+    `begin`, then `entries` and `keep` for what holds, then `cut`, then `watched`, `ready` and `add` for what
+    is new. Up to `ready` nothing changes that an earlier run left.
 
     Args:
         path: of the journal.
@@ -93,20 +96,22 @@ class Journal:
     def __init__(self, path: Path, partial: Path, descriptor: int, shown: str, header: Header | None) -> None:
         self.path, self.shown, self.header = path, shown, header
         self._partial, self._records = partial, descriptor
-        if header is None:
-            path.unlink(
-                missing_ok=True
-            )  # another file, so that nobody who is done with the old one removes it
-        self._descriptor = os.open(path, _OPEN if header else _OPEN | os.O_CREAT | os.O_EXCL, 0o666)
+        self._old = os.fstat(descriptor).st_size > 0
+        self._descriptor: int | None = None
+        if header is not None:
+            self._descriptor = self._for_the_same(os.open(path, _OPEN))
+        elif not self._old:
+            self._descriptor = self._make()
         self._coming: deque[tuple[str, Stamp]] = deque()
         self._end = self._line_end = 0
-        self.begun = False
+        self._head: bytes | None = None
+        self._ready = self.begun = False
         self.tally = Tally()
 
     @property
     def holds_nothing(self) -> bool:
         """True if neither an earlier run nor this one has records in the files."""
-        return not self.tally.images and (self.begun or self.header is None)
+        return not self.tally.images and (self._ready or not self._old)
 
     @property
     def size(self) -> int:
@@ -126,11 +131,26 @@ class Journal:
         line = json.dumps(
             {"senet-journal": FORM, "senet": version, "facts": dict(facts), "sources": list(sources)}
         )
+        self._head = line.encode() + b"\n"
+
+    def ready(self) -> None:
+        """Get both files ready for what is new; what an earlier run left and this one does not keep goes now.
+
+        Raises:
+            DiskError: that failed.
+        """
+        if self._ready:
+            return
         with output_errors(self._name):
-            os.ftruncate(self._descriptor, 0)
-            os.lseek(self._descriptor, 0, os.SEEK_SET)
-            self._line_end = _write(self._descriptor, line.encode() + b"\n")
-        self.begun = True
+            os.ftruncate(self._records, self._end)  # first: whatever the journal says then, it is not there
+            os.lseek(self._records, self._end, os.SEEK_SET)
+            if self._descriptor is None:
+                self._descriptor = self._make()
+            os.ftruncate(self._descriptor, self._line_end)
+            os.lseek(self._descriptor, self._line_end, os.SEEK_SET)
+            if self._head is not None:
+                self._line_end = _write(self._descriptor, self._head)
+        self._ready = self.begun = True
 
     def entries(self) -> Generator[Entry, None, None]:
         """Read the records that are complete in both files, in order, up to the first that is not.
@@ -159,20 +179,16 @@ class Journal:
         self.tally.add(entry.kind, entry.label)
 
     def cut(self) -> int:
-        """Cut off what follows the last record that was kept, in both files; then records can be added.
+        """Keep no more than was kept; what follows is cut off by `ready`.
 
         Returns:
             How many records the journal told of, those that are kept among them.
 
         Raises:
-            DiskError: that failed.
+            DiskError: it cannot be read.
         """
         with output_errors(self._name):
             told = self.tally.images + _lines_from(self.path, self._line_end)
-            os.ftruncate(self._records, self._end)
-            os.lseek(self._records, self._end, os.SEEK_SET)
-            os.ftruncate(self._descriptor, self._line_end)
-            os.lseek(self._descriptor, self._line_end, os.SEEK_SET)
         self.begun = True
         return told
 
@@ -188,6 +204,8 @@ class Journal:
         Raises:
             DiskError: the disk is full, or another failure.
         """
+        self.ready()  # a text may be empty, and then nothing was written before
+        assert self._descriptor is not None
         data = text.encode("utf-8", "surrogateescape")
         name, stamp = self._coming.popleft()
         kind, label = outcome(record)
@@ -199,12 +217,25 @@ class Journal:
 
     def close(self, *, remove: bool) -> None:
         """Close it; remove it where there is nothing left that it tells of."""
+        if self._descriptor is None:
+            return
         with contextlib.suppress(OSError):
             remove = remove and os.path.samestat(self.path.lstat(), os.fstat(self._descriptor))
         os.close(self._descriptor)  # first: elsewhere than on POSIX open files cannot be deleted
         if remove:
             with contextlib.suppress(OSError):
                 self.path.unlink()
+
+    def _make(self) -> int:
+        """Make another file, so that nobody who is done with an old one removes it."""
+        self.path.unlink(missing_ok=True)
+        return self._for_the_same(os.open(self.path, _OPEN | os.O_CREAT | os.O_EXCL, 0o600))
+
+    def _for_the_same(self, descriptor: int) -> int:
+        """Let those read the journal who may read the records, and nobody else."""
+        with contextlib.suppress(OSError, AttributeError):  # elsewhere than on POSIX there is no such mode
+            os.fchmod(descriptor, stat.S_IMODE(os.fstat(self._records).st_mode) & 0o777)
+        return descriptor
 
     @property
     def _name(self) -> str:
@@ -217,22 +248,21 @@ def read_header(path: Path) -> Header | None:
     Raises:
         UsageError: it was written by a version of senet that keeps other journals.
     """
-    line = _first_line(path)
-    if not line.startswith(_OURS) or not line.endswith(b"\n"):
+    head = _head(path)
+    if head is None:
         return None
-    try:
-        head = json.loads(line)
-        form = head["senet-journal"]
-        facts = {str(name): str(value) for name, value in head["facts"].items()}
-        header = Header(str(head["senet"]), facts, tuple(map(str, head["sources"])))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-    if form != FORM:
+    if head["senet-journal"] != FORM:
         raise UsageError(
-            f"`{path}` was written by senet {header.version}, whose journals this version does not read",
+            f"`{path}` was written by senet {head.get('senet')}, whose journals this version does not read",
             advise("start-over"),
         )
-    return header
+    return _header(head)
+
+
+def is_journal(path: Path) -> bool:
+    """Return True for a journal of ours whose first line is whole, whether it can be read here or not."""
+    head = _head(path)
+    return head is not None and (head["senet-journal"] != FORM or _header(head) is not None)
 
 
 def may_be_written(path: Path) -> bool:
@@ -241,8 +271,33 @@ def may_be_written(path: Path) -> bool:
     return not os.path.lexists(path) or (_is_file(path) and line[: len(_OURS)] == _OURS[: len(line)])
 
 
+def _head(path: Path) -> dict[str, Any] | None:
+    """Read the first line of a journal of any form; None if there is none of ours, or it is torn."""
+    line = _first_line(path)
+    if not line.startswith(_OURS) or not line.endswith(b"\n"):
+        return None
+    try:
+        head: dict[str, Any] = json.loads(line)
+    except (ValueError, RecursionError):  # the latter: brackets in brackets, and so on
+        return None
+    return head
+
+
+def _header(head: dict[str, Any]) -> Header | None:
+    try:
+        facts = {str(name): str(value) for name, value in head["facts"].items()}
+        return Header(str(head["senet"]), facts, tuple(map(str, head["sources"])))
+    except (KeyError, TypeError, AttributeError):
+        return None
+
+
 def _is_file(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
+    """Return True for a plain file of this user: what others put there is not believed."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and is_own(status)
 
 
 def _first_line(path: Path) -> bytes:
@@ -287,7 +342,7 @@ def _entry(line: bytes, ordinal: int, start: int, line_end: int, records: Binary
         return None
     try:
         number, name, size, mtime, end, check, kind, label = json.loads(line)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
     typed = isinstance(name, str) and isinstance(end, int) and _or_none(kind, str) and _or_none(label, str)
     if number != ordinal or not typed or not start <= end or _crc(records, end - start) != check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,11 +14,14 @@ from senet_cli.output.claims import (
     NUMBERS,
     check_unused,
     claim,
+    discard_empty,
+    in_use,
     journal_name,
     partial_name,
+    resemble,
     take_over,
 )
-from senet_cli.output.journal import Header, Journal, may_be_written, read_header
+from senet_cli.output.journal import Header, Journal, is_journal, may_be_written, read_header
 from senet_cli.output.targets import Target
 
 Earlier = Literal["refuse", "resume", "start over"]
@@ -49,7 +53,8 @@ def is_complete(target: Target) -> bool:
 def claim_recorded(target: Target, earlier: Earlier) -> tuple[int, Path, Journal]:
     """Claim the partial file that a run with a journal writes.
 
-    One of an earlier run is ours if its journal says so, or if it is empty. Any other stays as it is.
+    One of an earlier run is ours if its journal says so and both are this user's. Any other stays as it is,
+    but for an empty one of this user, which is made anew.
 
     Returns:
         Its descriptor, locked and open for writing, its path, and its journal.
@@ -64,28 +69,31 @@ def claim_recorded(target: Target, earlier: Earlier) -> tuple[int, Path, Journal
         if not _is_ours(target, number):
             continue
         path, journal = partial_name(target.path, number), journal_name(target.path, number)
-        header = read_header(journal)
-        if earlier == "refuse" and not _is_empty(path):
-            where = target.given.with_name(path.name)
-            raise DiskError(
-                f"`{where}` holds the records of a run that was stopped, and stays as it is",
-                advise("resume-or-start-over"),
-            )
-        if (descriptor := take_over(path)) is not None:
-            return descriptor, path, _taken_over(descriptor, target, path, journal, header, earlier)
+        if (descriptor := take_over(path, target)) is None:
+            continue
+        if not os.fstat(descriptor).st_size:
+            with contextlib.suppress(OSError):  # then another name is taken
+                discard_empty(descriptor, path)
+            continue
+        return descriptor, path, _taken_over(descriptor, target, path, journal, earlier)
     descriptor, path = claim(target, is_free=lambda number: may_be_written(journal_name(target.path, number)))
     journal = journal_name(target.path, _number(target, path))
     return descriptor, path, _journal(descriptor, target, path, journal, None)
 
 
-def _taken_over(
-    descriptor: int, target: Target, path: Path, journal: Path, header: Header | None, earlier: Earlier
-) -> Journal:
-    """Open the journal of an earlier run's partial file, which is emptied unless its records are wanted."""
+def _taken_over(descriptor: int, target: Target, path: Path, journal: Path, earlier: Earlier) -> Journal:
+    """Open the journal of an earlier run's partial file, which is locked by now; both stay as they are."""
     try:
-        if earlier != "resume" or not os.fstat(descriptor).st_size:
-            os.ftruncate(descriptor, 0)  # before the journal: whatever that says, there is nothing then
-            header = None
+        header = None if earlier == "start over" else read_header(journal)
+        if earlier == "refuse":
+            where = target.given.with_name(path.name)
+            raise DiskError(
+                f"`{where}` holds the records of a run that was stopped, and stays as it is",
+                advise("resume-or-start-over"),
+            )
+        if header is None and earlier == "resume":  # since it was looked at, another process changed it
+            raise in_use(target)
+        resemble(descriptor, target)
     except BaseException:
         os.close(descriptor)
         raise
@@ -109,7 +117,7 @@ def _is_ours(target: Target, number: int) -> bool:
     path, journal = partial_name(target.path, number), journal_name(target.path, number)
     if _is_empty(path):
         return may_be_written(journal)
-    return os.path.lexists(path) and read_header(journal) is not None
+    return os.path.lexists(path) and is_journal(journal)
 
 
 def _is_empty(path: Path) -> bool:

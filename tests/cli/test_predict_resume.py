@@ -78,6 +78,24 @@ def test_a_second_run_names_both_ways(predict: Senet, begun: list[object], tmp_p
     assert not partial.exists()
 
 
+def test_starting_over_without_the_model_costs_nothing(
+    predict: Senet, begun: list[object], tmp_path: Path
+) -> None:
+    both = tmp_path / "r.csv.partial", tmp_path / "r.csv.partial.journal"
+    before = [file.read_bytes() for file in both]
+    for options, code in (
+        (("-m", "senet154", "--offline", "--no-fallback"), 5),
+        (("-m", "resnet-of-nobody"), 2),
+        (("--only", "nothing-of-the-kind"), 2),
+    ):
+        done = predict(*begun, "--start-over", *options)
+        assert done.returncode == code, done.stderr
+        assert "Stopped after" not in done.stderr
+        assert [file.read_bytes() for file in both] == before
+    done = predict(*begun, "--resume")
+    assert "keeping 5 records" in done.stderr
+
+
 def test_another_model_and_other_options_are_refused(
     predict: Senet, begun: list[object], tmp_path: Path
 ) -> None:

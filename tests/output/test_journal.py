@@ -14,12 +14,13 @@ from senet_cli.errors import DiskError, UsageError
 from senet_cli.events import Event, RecordsKept, RecordsOfAnotherVersion
 from senet_cli.images.sources import Source, SourceRequest
 from senet_cli.inference.records import ImageFailure, ImageResult, Prediction, Record
+from senet_cli.output import claims, journal, recording
 from senet_cli.output.base import open_output
 from senet_cli.output.choose import make_writer
 from senet_cli.output.claims import belongs_to, journal_name, partial_name
 from senet_cli.output.endings import WRITTEN, Format
 from senet_cli.output.recording import Earlier, Recording, is_complete
-from senet_cli.output.targets import find_target
+from senet_cli.output.targets import Target, find_target
 from senet_cli.tasks.resume import begin, go_on
 from tests.output.outputs import ODD_NAME
 
@@ -325,6 +326,85 @@ def test_without_being_asked_nobody_touches_the_records_of_a_run_before(
     assert files(tmp_path) == ["r"]
 
 
+class Unavailable(Exception):  # noqa: N818 - as a model that cannot be had is
+    """What stops a run of these tests before its first record."""
+
+
+@pytest.mark.parametrize("moment", ["opened", "begun", "before the first record"])
+@pytest.mark.parametrize("earlier", ["start over", "resume"])
+def test_records_of_a_run_before_survive_whatever_fails_before_the_first_new_one(
+    tmp_path: Path, images: list[Source], moment: str, earlier: Earlier
+) -> None:
+    path = tmp_path / "r"
+    stopped(path, images, 2)
+    Path(images[1].name).write_text("otherwise")  # going on would cut a record off
+    before = partial_name(path).read_bytes(), journal_name(path).read_bytes()
+    said: list[object] = []
+    with pytest.raises(Unavailable):
+        fail(moment, path, images, Recording(earlier, {}, lambda *what: said.append(what[:2])))
+    assert (partial_name(path).read_bytes(), journal_name(path).read_bytes()) == before
+    told = (moment, earlier) == ("before the first record", "resume")
+    assert said == ([(f"{path}.partial", 1)] if told else [])
+    assert Run(path, "resume")(images).done == [image.name for image in images[1:]]
+
+
+def fail(moment: str, path: Path, images: list[Source], recording: Recording) -> None:
+    with open_output(path, recording=recording) as out:
+        assert out.journal
+        request = SourceRequest(("photos",))
+        if moment != "opened":
+            begin(out.journal, FACTS, request)
+        if moment == "before the first record":
+            list(go_on(out.journal, request, iter(images), Run(path)))
+        raise Unavailable
+
+
+def test_starting_over_removes_a_journal_that_this_version_does_not_read(
+    tmp_path: Path, images: list[Source]
+) -> None:
+    path = tmp_path / "r"
+    for head in ({"senet-journal": 2}, {"senet-journal": 99, "senet": "9.0", "records": []}):
+        stopped(path, images, 2)
+        journal_name(path).write_text(json.dumps(head) + "\n")
+        assert not is_complete(find_target(path))
+        assert Run(path, "start over")(images).done == [image.name for image in images]
+        assert files(tmp_path) == ["r"]
+
+
+def test_a_journal_of_brackets_in_brackets_is_torn(tmp_path: Path, images: list[Source]) -> None:
+    path, deep = tmp_path / "r", "[" * 100_000
+    stopped(path, images, 2)
+    journal = journal_name(path)
+    head, first, _ = journal.read_text().splitlines()
+    journal.write_text(f"{head}\n{first}\n{deep}\n")
+    assert Run(path, "resume")(images).done == [image.name for image in images[1:]]
+    stopped(path, images, 2)
+    journal.write_text('{"senet-journal": ' + deep + "\n")
+    assert Run(path, "resume")(images).done == [image.name for image in images]
+    assert files(tmp_path) == ["r", "r.partial", "r.partial.journal"]
+
+
+def test_what_made_the_records_is_read_under_the_lock(
+    tmp_path: Path, images: list[Source], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run may have begun them anew, and been stopped, since they were looked at."""
+    path = tmp_path / "r"
+    stopped(path, images, 2)
+    lock = claims.take_over
+
+    def after_another(partial: Path, target: Target) -> int | None:
+        monkeypatch.setattr(recording, "take_over", lock)
+        other = Run(path, "start over")
+        other.facts["model"] = "other.model"
+        with pytest.raises(Stop):
+            other(images, stop=1)
+        return lock(partial, target)
+
+    monkeypatch.setattr(recording, "take_over", after_another)
+    with pytest.raises(UsageError, match=r"another model: other\.model, and now it is"):
+        Run(path, "resume")(images)
+
+
 # --- whose file it is ---------------------------------------------------------------------------
 
 
@@ -352,6 +432,71 @@ def test_files_of_somebody_else_stay_as_they_are(tmp_path: Path, images: list[So
             assert path.read_bytes() == whole.read_bytes()
             assert files(folder) == ["r", *contents]
             assert {file: (folder / file).read_text() for file in contents} == contents
+
+
+@pytest.mark.parametrize("earlier", ["refuse", "resume", "start over"])
+def test_files_of_another_user_stay_as_they_are(
+    tmp_path: Path, images: list[Source], monkeypatch: pytest.MonkeyPatch, earlier: Earlier
+) -> None:
+    """What is as good as a journal of ours, in a folder that several users write."""
+    for left in ("both", "empty", "a journal alone"):
+        folder = tmp_path / left
+        folder.mkdir()
+        path = folder / "r"
+        stopped(path, images, 2)
+        if left == "empty":
+            partial_name(path).write_bytes(b"")
+            journal_name(path).unlink()
+        elif left == "a journal alone":
+            partial_name(path).unlink()
+        before = {file.name: (file.read_bytes(), file.stat().st_ino) for file in folder.iterdir()}
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "geteuid", lambda: os.getuid() + 1)
+            run = Run(path, earlier)(images)
+        assert run.done == [image.name for image in images]
+        assert files(folder) == ["r", *sorted(before)]
+        assert {n: ((folder / n).read_bytes(), (folder / n).stat().st_ino) for n in before} == before
+        assert "r.partial-2" in "".join(run.said)
+
+
+def test_the_superuser_goes_on_with_what_got_the_owner_of_the_file(
+    tmp_path: Path, images: list[Source], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as the journal, which nobody else can have written, is the superuser's."""
+    path = tmp_path / "r"
+    path.write_text("older")
+    stopped(path, images, 2)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    own = {journal_name(path).stat().st_ino}
+    monkeypatch.setattr(journal, "is_own", lambda status: status.st_ino in own)
+    monkeypatch.setattr(claims, "is_own", lambda _status: False)
+    assert len(Run(path, "resume")(images).done) == 2
+    assert files(tmp_path) == ["r"]
+    own.clear()
+    stopped(path, images, 2)
+    assert len(Run(path, "resume")(images).done) == 4
+    assert files(tmp_path) == ["r", "r.partial", "r.partial.journal"]
+
+
+@pytest.mark.parametrize("earlier", ["refuse", "resume", "start over"])
+def test_both_files_have_the_mode_of_the_file_that_is_replaced(
+    tmp_path: Path, images: list[Source], earlier: Earlier
+) -> None:
+    path = tmp_path / "r"
+    if earlier == "refuse":
+        partial_name(path).write_bytes(b"")
+    else:
+        stopped(path, images, 2)
+        journal_name(path).chmod(0o666)
+    partial_name(path).chmod(0o666)
+    path.write_text("older")
+    path.chmod(0o600)
+    run = Run(path, earlier)
+    with pytest.raises(Stop):
+        run(images, stop=1)
+    assert [each.stat().st_mode & 0o777 for each in (partial_name(path), journal_name(path))] == [0o600] * 2
+    Run(path, "resume")(images)
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_links_and_folders_in_our_places_are_never_followed(tmp_path: Path, images: list[Source]) -> None:
