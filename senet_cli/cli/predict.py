@@ -244,7 +244,7 @@ def predict(
         start_over=start_over,
         images=lambda: run.images,
     )
-    if is_complete_already(target, resume=resume, quiet=quiet):
+    if is_complete_already(target, resume=resume):
         return
     writer = _writer(style, on_terminal=on_terminal, brief=top_k == 1, inert=spreadsheet_safe, null=print0)
     if not verbose:

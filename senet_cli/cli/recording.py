@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from senet_cli.cli.console import note, warn
+from senet_cli.cli.console import warn
 from senet_cli.cli.help import OUTPUT
 from senet_cli.errors import Terminated, UsageError
 from senet_cli.output.base import Format
@@ -70,7 +70,9 @@ def recording(
     def stopped(where: str, count: int, error: BaseException | None) -> None:
         how = "Interrupted" if isinstance(error, KeyboardInterrupt | Terminated) else "Stopped"
         of = f" of {total:,}" if (total := images()) is not None else ""
-        again = "the same command" if resume else "the same command with --resume"
+        again = "the same command"
+        if not resume:
+            again += " with --resume" + " in place of --start-over" * start_over
         warn(f"{how} after {count:,}{of}. They are in {printable(where)}; {again} continues.")
 
     return Recording("resume" if resume else "start over" if start_over else "refuse", facts, stopped)
@@ -94,12 +96,15 @@ def _why_not(target: Target | None, style: Format) -> str:
     return ""
 
 
-def is_complete_already(target: Target | None, *, resume: bool, quiet: bool) -> bool:
-    """Return True, and say so, if there is nothing to go on with."""
+def is_complete_already(target: Target | None, *, resume: bool) -> bool:
+    """Return True, and say so also with `-q`, if there is nothing to go on with: nobody knows whose it is."""
     if not resume or target is None:
         return False
     from senet_cli.output.recording import is_complete
 
     if complete := is_complete(target):
-        note(f"`{target.given}` is complete; without --resume it is made anew", quiet=quiet)
+        warn(
+            f"`{target.given}` is there already and stays as it is: no records of a stopped run lie beside it. "
+            "`--start-over` makes it anew."
+        )
     return complete

@@ -45,8 +45,11 @@ class Recording:
 
 
 def is_complete(target: Target) -> bool:
-    """Return True if there is nothing to go on with: the file is there, and no run left a part of it."""
-    there = target.is_file and target.status is not None
+    """Return True if there is nothing to go on with: the file is there, and no run left a part of it.
+
+    Of which run the file is, nothing tells any more. An empty one is of none, as `mktemp` makes it.
+    """
+    there = target.is_file and target.status is not None and target.status.st_size > 0
     return there and not any(_is_ours(target, number) for number in NUMBERS)
 
 

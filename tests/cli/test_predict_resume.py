@@ -85,7 +85,7 @@ def test_starting_over_without_the_model_costs_nothing(
     before = [file.read_bytes() for file in both]
     for options, code in (
         (("-m", "senet154", "--offline", "--no-fallback"), 5),
-        (("-m", "resnet-of-nobody"), 2),
+        (("-m", "resnet-of-nobody"), 4),
         (("--only", "nothing-of-the-kind"), 2),
     ):
         done = predict(*begun, "--start-over", *options)
@@ -138,12 +138,34 @@ def test_where_nothing_is_to_do_it_says_so(predict: Senet, few: Path, tmp_path: 
     anew = predict(few, "-o", "r.jsonl", "--resume")
     assert (anew.returncode, anew.stderr) == (0, "wrote r.jsonl\n")
     before = (tmp_path / "r.jsonl").stat().st_ino
-    again = predict(few, "-o", "r.jsonl", "--resume")
-    assert (again.returncode, again.stderr) == (
-        0,
-        "note: `r.jsonl` is complete; without --resume it is made anew\n",
-    )
+    for quiet in ((), ("-q",)):  # it may be the file of another command, and nothing tells
+        again = predict(few, "-o", "r.jsonl", "--resume", *quiet)
+        assert again.returncode == 0
+        assert " ".join(again.stderr.split()) == (
+            "`r.jsonl` is there already and stays as it is: no records of a stopped run lie beside it. "
+            "`--start-over` makes it anew."
+        )
     assert (tmp_path / "r.jsonl").stat().st_ino == before
+    anew = predict(few, "-o", "r.jsonl", "--start-over")
+    assert (anew.returncode, anew.stderr) == (0, "wrote r.jsonl\n")
+    assert (tmp_path / "r.jsonl").stat().st_ino != before
+
+
+def test_an_empty_file_is_not_complete(predict: Senet, few: Path, tmp_path: Path) -> None:
+    """As `mktemp` makes it, with a mode that is kept."""
+    path = tmp_path / "r.jsonl"
+    path.touch(0o600)
+    done = predict(few, "-o", "r.jsonl", "--resume")
+    assert (done.returncode, done.stderr) == (0, "wrote r.jsonl\n")
+    assert len(path.read_text().splitlines()) == 8
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_run_that_started_over_says_how_to_go_on(predict: Senet, begun: list[object]) -> None:
+    done = predict(*begun, "--strict", "--start-over")
+    assert done.returncode == 1
+    assert "; the same command with --resume in place of --start-over continues.\n" in done.stderr
+    assert "keeping 5 records" in predict(*begun, "--resume").stderr
 
 
 @pytest.mark.parametrize(

@@ -572,6 +572,8 @@ def test_a_run_in_progress_is_never_gone_on_with(tmp_path: Path, images: list[So
 def test_a_complete_file_is_told_from_one_that_was_begun(tmp_path: Path, images: list[Source]) -> None:
     path = tmp_path / "r"
     assert not is_complete(find_target(path))
+    path.touch()
+    assert not is_complete(find_target(path))
     path.write_text("older")
     assert is_complete(find_target(path))
     stopped(path, images, 2)
