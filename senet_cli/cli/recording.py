@@ -104,7 +104,7 @@ def is_complete_already(target: Target | None, *, resume: bool) -> bool:
 
     if complete := is_complete(target):
         warn(
-            f"`{target.given}` is there already and stays as it is: no records of a stopped run lie beside it. "
-            "`--start-over` makes it anew."
+            f"`{target.given}` is there already and stays as it is: no records of a stopped run lie beside "
+            "it. `--start-over` makes it anew."
         )
     return complete

@@ -60,7 +60,7 @@ class PredictRequest:
         return {
             "set of weights": own or "the usual one",
             "number of predictions": str(self.top_k),
-            "lowest score": f"{self.min_score:g}",
+            "lowest score": repr(float(self.min_score)).removesuffix(".0"),
             "set of wanted classes": ", ".join(self.only) or "all",
         }
 
@@ -107,11 +107,11 @@ def predict(
     if recorded is not None:
         from senet_cli.tasks.resume import begin, facts_of, go_on
 
-        facts = facts_of(model, runtime) | request.facts() | dict(recorded.facts)
-        begin(recorded.journal, facts, request.sources)
         if together:
             loaded = load_predictor(model, runtime, request.compute, settings, reporter)
         batch = loaded[1] if loaded else None
+        facts = facts_of(model, runtime, batch) | request.facts() | dict(recorded.facts)
+        begin(recorded.journal, facts, request.sources)
         sources = go_on(recorded.journal, request.sources, sources, reporter, batch)
         if (first := next(sources, None)) is None:
             return _nothing()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
 import senet_cli
@@ -95,15 +96,16 @@ def _keep(journal: Journal, waiting: list[tuple[Entry, Source]]) -> None:
     waiting.clear()
 
 
-def facts_of(model: RunnableModel, runtime: Runtime) -> dict[str, str]:
-    """State what a model and what it runs on have to do with its scores."""
-    labels = hashlib.sha256("\n".join(model.labels.labels).encode()).hexdigest()
-    return {
+def facts_of(model: RunnableModel, runtime: Runtime, batch: int | None = None) -> dict[str, str]:
+    """State what a model and what it runs on have to do with its records; `batch` is as in `go_on`."""
+    labels = json.dumps([model.labels.labels, model.labels.ids]).encode()
+    together = {} if batch is None else {"size of batches": str(batch)}
+    return together | {
         "model": model.name,
         "file of weights (SHA-256)": model.start.sha256,
         "architecture": model.architecture.key,
         "preprocessing": preprocess_in_words(model.preprocess),
-        "set of labels (SHA-256)": labels,
+        "set of labels (SHA-256)": hashlib.sha256(labels).hexdigest(),
         "activation": model.activation,
         "engine": runtime.engine,
         "device": runtime.device,

@@ -11,10 +11,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from senet_cli.catalogue.resolve import ModelRef
+from senet_cli.images.sources import SourceRequest
+from senet_cli.inference.resolve import Resolver
+from senet_cli.inference.runtime import ComputeOptions
+from senet_cli.settings import Settings
+from senet_cli.tasks.predict import PredictRequest
+from senet_cli.tasks.resume import facts_of
 from tests.cli.predictions import Done, assert_clean
 from tests.conftest import Senet
 
@@ -116,6 +124,33 @@ def test_another_model_and_other_options_are_refused(
     assert (tmp_path / "r.csv.partial").read_bytes() == before
     done = predict(*begun, "--resume", "--batch-size", 3, "--jobs", 1, "-q")
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_with_pytorch_the_size_of_batches_is_the_same(predict: Senet, listed: Path) -> None:
+    """The last digits of scores depend on which images share a batch."""
+    arguments = ("--from-file", listed, "--engine", "torch", "-o", "r.csv")
+    assert predict(*arguments, "--strict", "--batch-size", 2).returncode == 1
+    done = predict(*arguments, "--resume", "--batch-size", 3)
+    assert done.returncode == 2
+    assert "another size of batches: 2, and now it is 3" in done.stderr
+    done = predict(*arguments, "--resume", "--batch-size", 2)
+    assert (done.returncode, "keeping 4 of 5 records" in done.stderr) == (1, True)
+
+
+def test_facts_tell_what_differs_in_the_last_digit_and_in_identifiers(cifar_cache: Path) -> None:
+    sources = SourceRequest(("x",))
+    scores = [
+        PredictRequest(sources=sources, min_score=score).facts()["lowest score"]
+        for score in (0, 0.5, 0.1234567, 0.1234568)
+    ]
+    assert scores == ["0", "0.5", "0.1234567", "0.1234568"]
+    settings = Settings(cache=cifar_cache, offline=True)
+    cpu = ComputeOptions(device="cpu").resolve()
+    model = Resolver.load(settings).choose(ModelRef.parse("seresnet32-cifar10"), runtime=cpu)
+    labels = model.labels
+    others = [replace(labels, ids=("n1", *labels.ids[1:])), replace(labels, labels=("x", *labels.labels[1:]))]
+    facts = [facts_of(replace(model, labels=each), cpu) for each in (labels, *others)]
+    assert len({each["set of labels (SHA-256)"] for each in facts}) == 3
 
 
 def test_strict_stops_again_at_what_failed_before(
