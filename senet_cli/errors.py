@@ -255,6 +255,7 @@ class ImageError(SenetError):
         kind: stable word for scripts: missing, unreadable, not_a_file, empty, format,
             decode, too_large, logits.
         message: the reason in words.
+        passing: True if the same bytes may do another time: access, memory or a library was missing.
 
     Attributes:
         path: the image's file, where Python code named one; else None.
@@ -262,9 +263,9 @@ class ImageError(SenetError):
 
     exit_code = ExitCode.SOME_FAILED
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, *, passing: bool = False) -> None:
         super().__init__(message)
-        self.kind = kind
+        self.kind, self.passing = kind, passing
         self.path: str | None = None
 
     def __str__(self) -> str:

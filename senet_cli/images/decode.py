@@ -222,13 +222,14 @@ def _unidentified(file: BinaryIO) -> ImageError:
     if kind := kind_of_bytes(head):
         return ImageError("format", _UNREAD[kind])
     names = ", ".join(name for name in _AVAILABLE if name != "DIB")
-    return ImageError("format", f"not an image of a format that is read ({names}), or damaged")
+    message = f"not an image of a format that is read ({names}), or damaged"
+    return ImageError("format", message, passing=True)  # Pillow may be built with more formats or fewer
 
 
 def _broken(error: Exception) -> ImageError:
     """Pillow's own errors carry no number; with one, it is the disk or the network that failed."""
     if isinstance(error, MemoryError):
-        return ImageError("decode", "not enough memory")
+        return ImageError("decode", "not enough memory", passing=True)
     if isinstance(error, OSError) and error.errno:
-        return ImageError("unreadable", error.strerror or str(error))
+        return ImageError("unreadable", error.strerror or str(error), passing=True)
     return ImageError("decode", f"damaged image: {str(error).strip() or type(error).__name__}")

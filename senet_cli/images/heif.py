@@ -32,7 +32,7 @@ def open_heif(file: BinaryIO) -> Image.Image:
         from pi_heif import HeifImageFile
     except ImportError as error:
         message = "this is HEIC: `pip install 'senet[heic]'` brings what reads it"
-        raise ImageError("format", message) from error
+        raise ImageError("format", message, passing=True) from error
     file.seek(0)
     image: Image.Image = HeifImageFile(file)
     limit = Image.MAX_IMAGE_PIXELS

@@ -136,7 +136,7 @@ def _os_problem(name: str, error: OSError | ValueError) -> ImageError:
             instead = f"name the file itself, {_path_in(name)}" if local else "fetch it first, or pipe it in"
             return ImageError("missing", f"this is an address, and only files are read: {instead}")
         return ImageError("missing", "no such file")
-    return ImageError("unreadable", str(getattr(error, "strerror", "") or error))
+    return ImageError("unreadable", str(getattr(error, "strerror", "") or error), passing=True)
 
 
 def read_all(descriptor: int) -> bytes:

@@ -113,7 +113,7 @@ def traverse(folder: str, route: Route, start: Reach) -> Iterator[Found]:
             level = _entered(folder, route, onward, above)
         except OSError as error:
             reason = f"the folder cannot be listed: {error.strerror or error}"
-            yield Found(Source(folder, problem=ImageError("unreadable", reason)), named=True)
+            yield Found(Source(folder, problem=ImageError("unreadable", reason, passing=True)), named=True)
             level = None
         if level is not None:
             levels.append(level)

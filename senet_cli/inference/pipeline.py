@@ -97,7 +97,9 @@ def classify(
                 predictions = predictor.rank(row, options.top_k, options.min_score)
                 yield ImageResult(source.name, predictor.name, tuple(predictions), probabilities)
             except ImageError as error:
-                yield ImageFailure(source.name, predictor.name, error.kind, error.message)
+                yield ImageFailure(
+                    source.name, predictor.name, error.kind, error.message, passing=error.passing
+                )
 
 
 def pixels_of(source: Source, predictor: Predictor) -> Pixels:
@@ -171,7 +173,7 @@ def _decode(item: Item, read: Callable[[Item], Pixels]) -> Decoded[Item]:
     except ImageError as error:
         return Decoded(item, error)
     except MemoryError:
-        return Decoded(item, ImageError("decode", "not enough memory"))
+        return Decoded(item, ImageError("decode", "not enough memory", passing=True))
 
 
 # --- decoding ahead -----------------------------------------------------------------------------

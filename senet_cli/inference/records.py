@@ -52,6 +52,7 @@ class ImageFailure:
     model: str
     kind: str
     message: str
+    passing: bool = False
 
 
 Record = ImageResult | ImageFailure

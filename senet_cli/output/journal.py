@@ -2,10 +2,10 @@
 
 Beside FILE.partial lies FILE.partial.journal. Its first line says what made the records, then comes a line
 for each: ordinal, name, size and time of change of the image, where its bytes in the partial file end, their
-CRC-32, the kind of its failure, its first label. The bytes of a record are written before its line, and the
-line proves them; so a record counts when both are there, and what was cut off either file, at any byte, costs
-the records from there on. Nothing is synced for each record: a power cut costs what the system had not
-written yet.
+CRC-32, the kind of its failure, its first label, and the message of a failure that may pass. The bytes of a
+record are written before its line, and the line proves them; so a record counts when both are there, and what
+was cut off either file, at any byte, costs the records from there on. Nothing is synced for each record: a
+power cut costs what the system had not written yet.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 
 from senet_cli.errors import DiskError, UsageError, advise
 from senet_cli.images.source import Source, Stamp
-from senet_cli.inference.records import Record
+from senet_cli.inference.records import ImageFailure, Record
 from senet_cli.output.claims import is_own
 from senet_cli.output.stream import output_errors
 from senet_cli.output.tally import Tally, outcome
@@ -65,6 +65,7 @@ class Entry:
         line_end: the same in the journal.
         kind: of its failure; None if there was none.
         label: of its first prediction; None if there is none.
+        passing: message of a failure that the image's bytes are not the reason for; None if it was none.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Entry:
     line_end: int
     kind: str | None
     label: str | None
+    passing: str | None = None
 
 
 class Journal:
@@ -210,6 +212,8 @@ class Journal:
         name, stamp = self._coming.popleft()
         kind, label = outcome(record)
         fields = [self.tally.images, name, *stamp, self._end + len(data), zlib.crc32(data), kind, label]
+        if isinstance(record, ImageFailure) and record.passing:
+            fields.append(record.message)
         with output_errors(self._name):
             _write(self._descriptor, json.dumps(fields).encode() + b"\n")
         self._end += len(data)
@@ -341,13 +345,15 @@ def _entry(line: bytes, ordinal: int, start: int, line_end: int, records: Binary
     if not line.endswith(b"\n"):
         return None
     try:
-        number, name, size, mtime, end, check, kind, label = json.loads(line)
+        number, name, size, mtime, end, check, kind, label, *more = json.loads(line)
     except (ValueError, TypeError, RecursionError):
         return None
-    typed = isinstance(name, str) and isinstance(end, int) and _or_none(kind, str) and _or_none(label, str)
+    passing = more[0] if more else None
+    typed = isinstance(name, str) and isinstance(end, int)
+    typed = typed and all(_or_none(text, str) for text in (kind, label, passing))
     if number != ordinal or not typed or not start <= end or _crc(records, end - start) != check:
         return None
-    return Entry(name, Stamp(size, mtime), end, line_end, kind, label)
+    return Entry(name, Stamp(size, mtime), end, line_end, kind, label, passing)
 
 
 def _or_none(value: Any, kind: type) -> bool:

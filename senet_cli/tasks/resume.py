@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import senet_cli
 from senet_cli.catalogue.traits import preprocess_in_words
-from senet_cli.errors import UsageError, advise
+from senet_cli.errors import ImageError, UsageError, advise
 from senet_cli.events import RecordsKept, RecordsOfAnotherVersion, Reporter
 from senet_cli.images.sources import Source, SourceRequest
 from senet_cli.inference.filling import Filling
@@ -46,7 +46,8 @@ def go_on(
 ) -> Iterator[Source]:
     """Keep the records, from the first on, as long as images are what they were; give the sources after them.
 
-    Images are only looked at (size, time of change), not opened. Memory does not grow with their number.
+    Images are only looked at (size, time of change), not opened, but for those whose failure may have passed.
+    Memory does not grow with their number.
 
     Args:
         journal: that has begun.
@@ -69,7 +70,7 @@ def go_on(
     with contextlib.closing(journal.entries()) as entries:
         for entry in entries:
             source = next(sources, None)
-            if source is None or (entry.name, entry.stamp) != (source.name, source.stamp()):
+            if source is None or not _holds(entry, source):
                 changed = entry.name if source is None else source.name
                 if not journal.tally.images and not waiting and _as_typed(request) != header.sources:
                     raise _other_images(journal, entry, changed)
@@ -88,6 +89,28 @@ def go_on(
         reporter.report(RecordsOfAnotherVersion(header.version))
     reporter.report(RecordsKept(journal.tally.images, of, changed))
     return journal.watched(sources)
+
+
+def _holds(entry: Entry, source: Source) -> bool:
+    """Return True if a record is of this image as it is, and a failure that might have passed has not."""
+    if (entry.name, entry.stamp) != (source.name, source.stamp()):
+        return False
+    return entry.passing is None or _failure(source) == (entry.kind, entry.passing)
+
+
+def _failure(source: Source) -> tuple[str, str] | None:
+    """Find what an image fails for, without a network; None if it can be read."""
+    from senet_cli.images.decode import decode, silence_decoders  # few runs need Pillow by now
+
+    silence_decoders()
+    try:
+        with source.open() as file:
+            decode(file)
+    except ImageError as error:
+        return error.kind, error.message
+    except MemoryError:
+        return "decode", "not enough memory"
+    return None
 
 
 def _keep(journal: Journal, waiting: list[tuple[Entry, Source]]) -> None:

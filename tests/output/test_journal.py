@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
+import sys
 import tracemalloc
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
+from PIL import Image
 
-from senet_cli.errors import DiskError, UsageError
+from senet_cli.errors import DiskError, ImageError, UsageError
 from senet_cli.events import Event, RecordsKept, RecordsOfAnotherVersion
+from senet_cli.images.decode import _broken, decode
 from senet_cli.images.sources import Source, SourceRequest
 from senet_cli.inference.records import ImageFailure, ImageResult, Prediction, Record
 from senet_cli.output import claims, journal, recording
@@ -85,6 +91,8 @@ def record_of(source: Source) -> Record:
     try:
         with source.open() as file:
             text = file.read().decode()
+    except ImageError as error:
+        return ImageFailure(source.name, "a.b", error.kind, error.message, passing=error.passing)
     except Exception:  # noqa: BLE001 - an image that fails is a record
         return ImageFailure(source.name, "a.b", "missing", "no such file")
     return ImageResult(source.name, "a.b", (Prediction(text, None, 1, 0.5),))
@@ -261,6 +269,73 @@ def test_an_image_that_changed_is_done_again(tmp_path: Path, images: list[Source
     else:
         image.unlink()
     assert Run(path, "resume")(images).done == [source.name for source in images[place:]]
+
+
+PASSING = {
+    "unreadable": ImageError("unreadable", "Permission denied", passing=True),
+    "decode": ImageError("decode", "not enough memory", passing=True),
+    "format": ImageError("format", "this is HEIC", passing=True),
+}
+
+
+@pytest.mark.parametrize("kind", PASSING)
+def test_a_failure_that_has_passed_is_done_again(
+    tmp_path: Path, images: list[Source], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Size and time of change are what they were after `chmod`, with more memory, or with another library."""
+    whole, path, opened = tmp_path / "whole", tmp_path / "r", Source.open
+    Run(whole)(images)
+
+    def fails(source: Source) -> BinaryIO:
+        if source.name == images[1].name:
+            raise PASSING[kind]
+        return opened(source)
+
+    monkeypatch.setattr(Source, "open", fails)
+    stopped(path, images, 3)
+    still = Run(path, "resume")
+    with pytest.raises(Stop):
+        still(images, stop=0)
+    assert still.said == [f"3 {path}.partial Stop()"]
+    monkeypatch.setattr(Source, "open", opened)
+    assert Run(path, "resume")(images).done == [image.name for image in images[1:]]
+    assert path.read_bytes() == whole.read_bytes()
+
+
+def test_which_failures_may_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that the bytes alone do not decide, and no other."""
+    png = io.BytesIO()
+    Image.effect_noise((32, 32), 50).save(png, "PNG")
+    data = {
+        "text": b"no image at all",
+        "empty": b"",
+        "damaged": png.getvalue()[:-60],
+        "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    }
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    found = {}
+    for name, content in data.items():
+        with pytest.raises(ImageError) as caught:
+            decode(io.BytesIO(content))
+        found[name] = (caught.value.kind, caught.value.passing)
+    assert found == {
+        "text": ("format", True),
+        "empty": ("empty", False),
+        "damaged": ("decode", False),
+        "heic": ("format", True),
+    }
+    broken = [
+        _broken(error) for error in (MemoryError(), OSError(errno.EIO, "Input/output error"), ValueError())
+    ]
+    assert [(error.kind, error.passing) for error in broken] == [
+        ("decode", True),
+        ("unreadable", True),
+        ("decode", False),
+    ]
+    for name, passing in (("a\0b", True), (str(tmp_path / "gone"), False), (str(tmp_path), False)):
+        with pytest.raises(ImageError) as caught:
+            Source(name).open()
+        assert caught.value.passing is passing
 
 
 def test_bytes_that_came_through_a_pipe_are_told_by_their_digest(tmp_path: Path) -> None:
