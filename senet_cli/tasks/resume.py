@@ -16,10 +16,12 @@ from senet_cli.images.sources import Source, SourceRequest
 from senet_cli.inference.filling import Filling
 from senet_cli.inference.models import RunnableModel
 from senet_cli.inference.runtime import Runtime
-from senet_cli.output.journal import Entry, Journal
+from senet_cli.output.journal import Entry, Header, Journal
 
 _DECODED = (None, "logits")
 """Kinds of failure of images that the network was shown: none, or one that it answered nonsense to."""
+_SHOWN = 3
+"""Sources that a message names."""
 
 
 def begin(journal: Journal, facts: Mapping[str, str], request: SourceRequest) -> None:
@@ -58,7 +60,7 @@ def go_on(
             are kept by whole batches then. None: they do not.
 
     Raises:
-        UsageError: the earlier run was about other images altogether.
+        UsageError: another command made the records, and some are of images that this one does not name.
         DiskError: the files cannot be read or written.
     """
     header = journal.header
@@ -72,8 +74,10 @@ def go_on(
             source = next(sources, None)
             if source is None or not _holds(entry, source):
                 changed = entry.name if source is None else source.name
-                if not journal.tally.images and not waiting and _as_typed(request) != header.sources:
-                    raise _other_images(journal, entry, changed)
+                if _as_typed(request) != header.sources:
+                    following = _put_back(source, sources)
+                    sources = _same_names(journal, itertools.chain([entry], entries), following, header)
+                    source = None
                 break
             waiting.append((entry, source))
             if filling is None or filling.add(readable=entry.kind in _DECODED):
@@ -82,8 +86,7 @@ def go_on(
             source = next(sources, None)
             if source is None:
                 _keep(journal, waiting)
-    following = [each for _, each in waiting] + ([] if source is None else [source])
-    sources = itertools.chain(following, sources)
+    sources = itertools.chain([each for _, each in waiting], _put_back(source, sources))
     of = journal.cut()
     if header.version != senet_cli.__version__ and journal.tally.images:
         reporter.report(RecordsOfAnotherVersion(header.version))
@@ -141,9 +144,34 @@ def _as_typed(request: SourceRequest) -> tuple[str, ...]:
     return (*request.arguments, *listed, *(() if request.recursive else ("not recursive",)))
 
 
-def _other_images(journal: Journal, entry: Entry, changed: str) -> UsageError:
-    return UsageError(
-        f"none of the records in {journal.shown} is of an image that is named here: they begin with "
-        f"`{entry.name}`, and these images with `{changed}`",
-        advise("same-or-start-over"),
-    )
+def _put_back(source: Source | None, sources: Iterator[Source]) -> Iterator[Source]:
+    return sources if source is None else itertools.chain([source], sources)
+
+
+def _same_names(
+    journal: Journal, entries: Iterator[Entry], sources: Iterator[Source], header: Header
+) -> Iterator[Source]:
+    """Give the sources again if records that are to be cut off are of images of the same names.
+
+    Another command that names others may be a slip of the fingers, which shall not cost a night's work.
+
+    Raises:
+        UsageError: an image is another, or there are none any more.
+    """
+    seen: list[Source] = []
+    for entry in entries:
+        source = next(sources, None)
+        if source is None or source.name != entry.name:
+            here = "there are no more images here" if source is None else f"here comes `{source.name}`"
+            raise UsageError(
+                f"another command made the records in {journal.shown}, of {_in_brief(header.sources)}, and "
+                f"some would be lost: one is of `{entry.name}`, and {here}",
+                advise("same-or-start-over"),
+            )
+        seen.append(source)
+    return itertools.chain(seen, sources)
+
+
+def _in_brief(sources: Sequence[str]) -> str:
+    more = f" and {len(sources) - _SHOWN:,} more" if len(sources) > _SHOWN else ""
+    return ", ".join(f"`{each}`" for each in sources[:_SHOWN]) + more

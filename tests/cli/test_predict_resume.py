@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from senet_cli.catalogue.resolve import ModelRef
-from senet_cli.images.sources import SourceRequest
+from senet_cli.errors import ImageError
+from senet_cli.images.sources import Source, SourceRequest
 from senet_cli.inference.resolve import Resolver
 from senet_cli.inference.runtime import ComputeOptions
 from senet_cli.settings import Settings
@@ -124,6 +126,44 @@ def test_another_model_and_other_options_are_refused(
     assert (tmp_path / "r.csv.partial").read_bytes() == before
     done = predict(*begun, "--resume", "--batch-size", 3, "--jobs", 1, "-q")
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_command_that_names_fewer_images_deletes_no_records(
+    predict: Senet, few: Path, tmp_path: Path
+) -> None:
+    first = sorted(few.iterdir())[0]
+    assert predict(first, few, "gone.jpg", "-o", "r.csv", "--strict").returncode == 1
+    partial = tmp_path / "r.csv.partial"
+    before = partial.read_bytes()
+    done = predict(first, "-o", "r.csv", "--resume")
+    assert done.returncode == 2
+    said = " ".join(done.stderr.split())
+    assert f"another command made the records in `r.csv.partial`, of `{first}`, `{few}`, `gone.jpg`" in said
+    assert (
+        "Go on with what that run was given, or delete its records and begin anew with `--start-over`" in said
+    )
+    assert partial.read_bytes() == before
+
+
+def test_a_file_that_may_be_read_by_now_is_done(
+    predict: Senet, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after `chmod`, which changes neither size nor time of change."""
+    third, opened = sorted(few.iterdir())[2], Source.open
+
+    def refuses(source: Source) -> BinaryIO:
+        if source.name == str(third):
+            raise ImageError("unreadable", "Permission denied", passing=True)
+        return opened(source)
+
+    assert predict(few, "-o", "whole.csv").returncode == 0
+    monkeypatch.setattr(Source, "open", refuses)
+    assert predict(few, "-o", "r.csv", "--strict").returncode == 1
+    assert predict(few, "-o", "r.csv", "--strict", "--resume").returncode == 1
+    monkeypatch.setattr(Source, "open", opened)
+    done = predict(few, "-o", "r.csv", "--strict", "--resume")
+    assert (done.returncode, "keeping 2 of 3 records" in done.stderr) == (0, True)
+    assert (tmp_path / "r.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
 def test_with_pytorch_the_size_of_batches_is_the_same(predict: Senet, listed: Path) -> None:

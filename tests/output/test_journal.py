@@ -361,9 +361,41 @@ def test_records_that_were_made_otherwise_are_refused_and_stay(tmp_path: Path, i
         assert "r.partial" in caught.value.message
         assert (run.done, run.said) == ([], [])
         assert (partial_name(path).read_bytes(), journal_name(path).read_bytes()) == before
-    with pytest.raises(UsageError, match="none of the records"):
-        Run(path, "resume")(images[1:], asked="elsewhere")
-    assert (partial_name(path).read_bytes(), journal_name(path).read_bytes()) == before
+
+
+def test_another_command_cuts_off_no_record_of_an_image_that_it_does_not_name(
+    tmp_path: Path, images: list[Source]
+) -> None:
+    """Neither where some are the same, nor behind one that changed."""
+    path = tmp_path / "r"
+    first, second, third, last = images
+    stopped(path, images, 3)
+    before = partial_name(path).read_bytes(), journal_name(path).read_bytes()
+    wrong = {
+        "ends": ([first], f"one is of `{second.name}`, and there are no more images here"),
+        "others": ([first, third, last], f"one is of `{second.name}`, and here comes `{third.name}`"),
+        "none": ([second, third, last], f"one is of `{first.name}`, and here comes `{second.name}`"),
+        "ends behind": ([first, second], f"one is of `{third.name}`, and there are no more images here"),
+    }
+    for changed in (False, True):
+        if changed:
+            os.utime(first.name, ns=(1, 1))
+        for name, (now, said) in wrong.items():
+            for batch in (None, 2):
+                run = Run(path, "resume")
+                run.batch = batch
+                with pytest.raises(UsageError) as caught:
+                    run(now, asked="elsewhere")
+                assert said in caught.value.message, name
+                assert "of `photos`," in caught.value.message
+                assert run.done == []
+                assert (partial_name(path).read_bytes(), journal_name(path).read_bytes()) == before
+    whole = tmp_path / "whole"
+    Run(whole)(images)
+    assert len(Run(path, "resume")(images, asked="elsewhere").done) == 4  # changed, under the same names
+    assert path.read_bytes() == whole.read_bytes()
+    stopped(path, images, 2)
+    assert len(Run(path, "resume")(images, asked="photos and more").done) == 2
 
 
 def test_another_version_is_told_and_goes_on(tmp_path: Path, images: list[Source]) -> None:
