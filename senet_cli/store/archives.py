@@ -86,7 +86,21 @@ def _sole_member(archive: zipfile.ZipFile, origin: str) -> zipfile.ZipInfo:
     name = member.filename
     if name != Path(name).name or "\\" in name or ":" in name or not name.isprintable():
         raise CheckpointError(f"`{origin}` holds `{name[:80]}`, a path in place of a file's plain name")
-    packed, size = member.compress_size, member.file_size
-    if size > min(MAX_BYTES, _MAX_RATIO * packed + _CHUNK):
-        raise CheckpointError(f"`{origin}` would grow from {packed:,} to {size:,} bytes: no weights do")
+    check_growth(member, MAX_BYTES, origin)
     return member
+
+
+def check_growth(member: zipfile.ZipInfo, most: int, origin: str) -> None:
+    """Refuse a member that would grow as neither weights nor what is written about them grow.
+
+    Args:
+        member: of an archive; the reader gives no more bytes of it than it declares.
+        most: bytes that it may have.
+        origin: what is named in the message.
+
+    Raises:
+        CheckpointError: it declares more bytes than `most`, or than fit its packed size.
+    """
+    packed, size = member.compress_size, member.file_size
+    if size > min(most, _MAX_RATIO * packed + _CHUNK):
+        raise CheckpointError(f"`{origin}` would grow from {packed:,} to {size:,} bytes: no weights do")

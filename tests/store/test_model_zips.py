@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import shutil
 import zipfile
 from pathlib import Path
@@ -67,17 +69,60 @@ def test_other_archives_hold_no_model(own: Path, tmp_path: Path) -> None:
             pass
 
 
-def test_nothing_lands_outside_and_nothing_grows_without_bound(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    members = {"model.json": b"{}", "../out.safetensors": b"x", "/abs.safetensors": b"x", "run.py": b"x"}
+def manifest_naming(*files: str) -> bytes:
+    return json.dumps({"checkpoints": {"a": {"files": [{"path": file} for file in files]}}}).encode()
+
+
+OWN = manifest_naming("model.safetensors")
+
+
+def test_only_what_the_manifest_names_is_unpacked(tmp_path: Path) -> None:
+    members = {
+        **{"model.json": OWN, "model.safetensors": b"x", "held-back.json": b"{}"},
+        **{"other.safetensors": b"x", "../out.safetensors": b"x", "/abs.safetensors": b"x", "run.py": b"x"},
+    }
     with unpacked_model(archive_with(tmp_path / "a.zip", **members)) as folder:
-        assert [path.name for path in folder.iterdir()] == ["model.json"]
+        held = {path.name for path in folder.iterdir()}
+        assert held == {"model.json", "model.safetensors", "held-back.json"}
         assert [path.name for path in folder.parent.glob("*out.safetensors")] == []
-    monkeypatch.setattr(model_zips, "_MOST_BYTES", {".json": 10, ".safetensors": 10})
-    big = archive_with(tmp_path / "b.zip", **{"model.json": b"{}", "model.safetensors": b"x" * 11})
-    with pytest.raises(CheckpointError, match="too large"), unpacked_model(big):
-        pass
+
+
+def test_nothing_grows_without_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_zips, "_MOST_MANIFEST", 3_000_000)
+    monkeypatch.setattr(model_zips, "_MOST_RECORD", 3_000_000)
+    monkeypatch.setattr(model_zips, "MAX_BYTES", 3_000_000)
+    names = {"model.json": OWN, "model.safetensors": b"x", "held-back.json": b"{}"}
+    for name, kind in ((name, kind) for name in names for kind in ("squeezed", "large")):
+        path, stored = tmp_path / "b.zip", kind == "large"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED) as archive:
+            for each, data in names.items():
+                size = (3_100_000 if stored else 2_000_000) if each == name else 0
+                archive.writestr(each, data + b" " * size)
+        with pytest.raises(CheckpointError, match=f"{name} in .* would grow"), unpacked_model(path):
+            pass
+
+
+def test_manifests_that_name_no_weights_and_records_that_are_none(tmp_path: Path) -> None:
+    weights = {"model.safetensors": b"x", "b.safetensors": b"x", "a/c.safetensors": b"x", "d.pt": b"x"}
+    named = [
+        (),
+        ("model.safetensors", "b.safetensors"),
+        ("a/c.safetensors",),
+        ("d.pt",),
+        ("gone.safetensors",),
+    ]
+    others = [manifest_naming(*files) for files in named]
+    nonsense = [b"{}", b"[]", b"\xff", b"[" * 100_000, b'{"checkpoints": {"a": {"files": [{"path": 1}]}}}']
+    taken = []
+    for manifest in (*others, *nonsense):
+        path = archive_with(tmp_path / "a.zip", **{"model.json": manifest, **weights})
+        with contextlib.suppress(CheckpointError), unpacked_model(path):
+            taken.append(manifest)
+    for record in (b"", b"[]", b"{", b"[" * 100_000):
+        members = {"model.json": OWN, **weights, "held-back.json": record}
+        with contextlib.suppress(CheckpointError), unpacked_model(archive_with(path, **members)):
+            taken.append(record)
+    assert taken == []
 
 
 def test_damage_is_told(own: Path, tmp_path: Path) -> None:
