@@ -10,6 +10,7 @@ is loaded, for looking at one needs none.
 from __future__ import annotations
 
 import io
+import lzma
 import pickle
 import pickletools
 import re
@@ -171,7 +172,8 @@ _MAX_OPCODES = 500_000
 _MAX_PICKLES = 5
 _BROKEN = (
     *(ValueError, OSError, EOFError, LookupError, AttributeError, TypeError, OverflowError, MemoryError),
-    *(zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, struct.error, pickle.PickleError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, NotImplementedError),
+    *(struct.error, pickle.PickleError),
 )
 _NAMED = re.compile(r"GLOBAL (\S+)|unrecognized function (.{1,100})")
 

@@ -131,3 +131,30 @@ def test_damage_is_told(own: Path, tmp_path: Path) -> None:
     (tmp_path / "damaged.zip").write_bytes(bytes(data))
     with pytest.raises(CheckpointError, match="cannot be unpacked"), unpacked_model(tmp_path / "damaged.zip"):
         pass
+
+
+def test_damage_in_any_compression_is_told(tmp_path: Path) -> None:
+    for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        path = tmp_path / "a.zip"
+        with zipfile.ZipFile(path, "w", method) as archive:
+            archive.writestr("model.json", OWN)
+            archive.writestr("model.safetensors", bytes(range(256)) * 40)
+            start = archive.getinfo("model.safetensors").header_offset + 30 + len("model.safetensors")
+        data = bytearray(path.read_bytes())
+        data[start + 12 : start + 24] = bytes(255 - byte for byte in data[start + 12 : start + 24])
+        path.write_bytes(data)
+        with pytest.raises(CheckpointError, match="cannot be unpacked"), unpacked_model(path):
+            pass
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_members_of_one_name_are_no_model(tmp_path: Path) -> None:
+    for twice in ("model.json", "model.safetensors", "held-back.json"):
+        path = tmp_path / "a.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            members = {"model.json": OWN, "model.safetensors": b"x", "held-back.json": b"{}"}
+            for name, data in (*members.items(), (twice, members[twice])):
+                archive.writestr(name, data)
+        assert holds_model(path)
+        with pytest.raises(CheckpointError, match=f"two files `{twice}`"), unpacked_model(path):
+            pass
