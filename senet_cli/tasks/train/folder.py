@@ -42,7 +42,7 @@ from senet_cli.store.model_folders import (
     unfinished_file,
 )
 from senet_cli.tasks.train.begun import Begun
-from senet_cli.tasks.train.loop import Epoch
+from senet_cli.tasks.train.loop import Epoch, best_epoch
 
 _RECIPE, _STATE, _LOG, _CURVES = "recipe.json", "state.pt", "log.csv", "curves.png"
 _RESULTS = (_STATE, _LOG, _CURVES, WEIGHTS_FILE, MODEL_FILE)
@@ -72,8 +72,9 @@ class State:
         optimiser: state dict of the optimiser.
         log: the epochs so far.
         probe: what the run began with, where that was fitted; see `tasks.train.run`.
-        best: state dict of the network after the epoch with the lowest loss on what is held back, where the
-            recipe has patience.
+        best: state dict of the network after the epoch with the lowest loss on what is held back; older runs
+            kept it only while they had patience.
+        best_epoch: number of that epoch; 0: none is kept.
         stopped: True if the run ended early.
     """
 
@@ -83,6 +84,7 @@ class State:
     log: tuple[Epoch, ...]
     probe: dict[str, Any] | None = None
     best: dict[str, Tensor] | None = None
+    best_epoch: int = 0
     stopped: bool = False
 
 
@@ -174,14 +176,19 @@ class RunFolder:
         try:
             data = torch.load(path, map_location="cpu", weights_only=True)
             log = tuple(Epoch(*row) for row in data["log"])
-            later = {name: data.get(name) for name in ("probe", "best")}
+            then = _OLDER | data["asked"]
+            best, best_at = data.get("best"), int(data.get("best_epoch", 0))
+            if best and not best_at and then["patience"]:  # without its number it is known to be of the log
+                best_at = best_epoch(log)
             state = State(
-                _OLDER | data["asked"],
+                then,
                 data["network"],
                 data["optimiser"],
                 log,
-                **later,
-                stopped=data.get("stopped", False),
+                data.get("probe"),
+                best if best_at else None,
+                best_at,
+                data.get("stopped", False),
             )
         except OSError as error:
             raise DiskError.from_os_error(error, f"reading `{path}`") from error
@@ -216,6 +223,7 @@ class RunFolder:
             "log": [astuple(epoch) for epoch in state.log],
             "probe": state.probe,
             "best": state.best,
+            "best_epoch": state.best_epoch,
             "stopped": state.stopped,
         }
         buffer = io.BytesIO()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,14 @@ class Epoch:
     held_back_loss: float
     held_back_accuracy: float
     seconds: float
+
+
+def best_epoch(log: Sequence[Epoch]) -> int:
+    """Find the epoch with the lowest loss on what is held back; 0 of none, the last where nothing is."""
+    measured = [epoch for epoch in log if not math.isnan(epoch.held_back_loss)]
+    if not measured:
+        return log[-1].number if log else 0
+    return min(measured, key=lambda epoch: epoch.held_back_loss).number
 
 
 class Trainer:

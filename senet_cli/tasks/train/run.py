@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -33,7 +32,7 @@ from senet_cli.tasks.evaluate.accuracy import Share
 from senet_cli.tasks.train.begun import Begun
 from senet_cli.tasks.train.data_set import DataSet
 from senet_cli.tasks.train.folder import RunFolder, State
-from senet_cli.tasks.train.loop import Epoch, Trainer
+from senet_cli.tasks.train.loop import Epoch, Trainer, best_epoch
 from senet_cli.tasks.train.plan import Facts, class_weights, is_worse
 from senet_cli.tasks.train.probe import features_of, fit_head
 from senet_cli.tasks.train.recipe import TrainingRecipe, TrainPrecision
@@ -135,6 +134,7 @@ class Run:
         self._log: tuple[Epoch, ...] = ()
         self._probe: Probed | None = None
         self._best: dict[str, Tensor] | None = None
+        self._best_epoch = 0
         self._first: dict[str, Tensor] = {}
         self._stopped = False
         self._not_measured = 0
@@ -182,9 +182,9 @@ class Run:
         self._remember_start()
         self._trainer.network.load_state_dict(state.network)
         self._trainer.optimiser.load_state_dict(state.optimiser)
-        self._log, self._best = state.log, state.best
+        self._log, self._best, self._best_epoch = state.log, state.best, state.best_epoch
         as_it_was = all(state.asked[name] == asked[name] for name in ("epochs", "patience"))
-        self._stopped = state.stopped and as_it_was
+        self._stopped = state.stopped and as_it_was and self._best is not None
 
     def _fit_head(self) -> None:
         """Fit a head to the features, and see how good the model is with it before anything is trained."""
@@ -216,17 +216,24 @@ class Run:
                 break
             epoch = self._epoch(number)
             self._log = (*self._log, epoch)
-            best = best_epoch(self._log)
-            if self._recipe.patience and best == number:
-                self._best = _copied(self._trainer.network)
-            self._stopped = self._recipe.patience > 0 and number - best >= self._recipe.patience
+            self._keep_best(number)
+            self._stopped = 0 < self._recipe.patience <= number - self._best_epoch
             self._keep(asked)
             if not finished_before:
                 self._keep_usable()
             self._reporter.report(self._finished(epoch))
         if self._stopped and self._best:
-            self._reporter.report(TrainingStopped(len(self._log), best_epoch(self._log)))
+            self._reporter.report(TrainingStopped(len(self._log), self._best_epoch))
             self._trainer.network.load_state_dict(self._best)
+
+    def _keep_best(self, number: int) -> None:
+        """Keep the weights of an epoch that was just trained, if no epoch whose weights are kept was better.
+
+        They are kept without patience too, for a run may be given some when it goes on.
+        """
+        of = self._log[self._best_epoch - 1 :] if self._best else self._log[-1:]
+        if best_epoch(of) == number:
+            self._best, self._best_epoch = _copied(self._trainer.network), number
 
     def _choose(self) -> Share | None:
         """Measure the finished model; take the fitted head instead where training has made it worse."""
@@ -249,6 +256,7 @@ class Run:
             self._log,
             asdict(self._probe) if self._probe else None,
             self._best,
+            self._best_epoch,
             self._stopped,
         )
         self._folder.save_state(state)
@@ -365,14 +373,6 @@ class Run:
                 f"{right.of:,} images that this run did not train on; what `{unknown[0]}` saw is not known"
             )
         return (Metric(dataset, round(right.percent, 3), None, size, OWN_RUN, right.of),)
-
-
-def best_epoch(log: Sequence[Epoch]) -> int:
-    """Find the epoch with the lowest loss on what is held back; 0 of none, the last where nothing is."""
-    measured = [epoch for epoch in log if not math.isnan(epoch.held_back_loss)]
-    if not measured:
-        return len(log)
-    return min(measured, key=lambda epoch: epoch.held_back_loss).number
 
 
 def _copied(network: SENetwork) -> dict[str, Tensor]:

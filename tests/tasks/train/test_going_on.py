@@ -5,15 +5,19 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from senet_cli.cli.hints import hint
 from senet_cli.errors import CheckpointError, UsageError
 from senet_cli.tasks.train.begun import Begun, TrainRequest
 from senet_cli.tasks.train.folder import RunFolder
+from senet_cli.tasks.train.loop import Epoch
 from senet_cli.tasks.train.recipe import TrainingOptions
 from senet_cli.tasks.train.run import Run
 from tests.conftest import Senet
@@ -144,6 +148,40 @@ def test_a_finished_run_is_extended(learned: Path, train: Senet, tmp_path: Path)
     assert len(rows) == 7
     assert weights(run) != weights(learned)
     assert json.loads((run / "recipe.json").read_text())["epochs"] == 7
+
+
+def test_patience_that_comes_later_ends_with_weights_that_are_kept(
+    train: Senet, striped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[int, torch.Tensor] = {}
+    epoch = Run._epoch
+
+    def ever_worse(run: Run, number: int) -> Epoch:
+        done = epoch(run, number)
+        seen[number] = run._trainer.network.head.weight.detach().clone()
+        return replace(done, held_back_loss=float(number))
+
+    monkeypatch.setattr(Run, "_epoch", ever_worse)
+    assert train(striped, "--arch", "tiny", "--epochs", 2, "-o", "begun").returncode == 0
+    as_now = torch.load(tmp_path / "begun" / "state.pt", weights_only=True)
+    stale = as_now["best"] | {"head.weight": torch.zeros_like(seen[1])}
+    older = {name: value for name, value in as_now.items() if name != "best_epoch"}
+    patient = older | {"asked": as_now["asked"] | {"patience": 2}}
+    cases = [  # state, last epoch, epoch that is kept
+        ("this version's", as_now, 3, 1),
+        ("an older one's", older | {"best": None}, 5, 3),
+        ("patience was taken away", older | {"best": stale}, 5, 3),
+        ("patience was there", patient, 3, 1),
+        ("ended without weights", patient | {"best": None, "stopped": True}, 5, 3),
+    ]
+    for name, state, last, best in cases:
+        run = tmp_path / name
+        shutil.copytree(tmp_path / "begun", run)
+        torch.save(state, run / "state.pt")
+        done = train("--resume", "--epochs", 8, "--patience", 2, "-o", run)
+        assert done.returncode == 0, done.stderr
+        assert f"for {last - best} epochs: stopped, epoch {best} is kept" in done.stderr, name
+        assert torch.equal(load_file(run / "model.safetensors")["head.weight"], seen[best]), name
 
 
 def test_there_is_nothing_to_go_on_with(senet: Senet, tmp_path: Path) -> None:

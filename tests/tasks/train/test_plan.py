@@ -12,10 +12,9 @@ import pytest
 from senet_cli.catalogue.lookup import load_manifest
 from senet_cli.nets.network import build_network
 from senet_cli.tasks.evaluate.accuracy import Share
-from senet_cli.tasks.train.loop import Epoch, _optimiser
+from senet_cli.tasks.train.loop import Epoch, _optimiser, best_epoch
 from senet_cli.tasks.train.plan import Facts, class_weights, is_worse, plan
 from senet_cli.tasks.train.recipe import TrainingOptions, TrainingRecipe
-from senet_cli.tasks.train.run import best_epoch
 
 PAGE = Path(__file__).parents[3] / "docs" / "fine-tuning.md"
 
