@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from senet_cli.errors import UsageError, advise
 from senet_cli.inference.processors import automatic_jobs, processors
-from senet_cli.tasks.train.recipe import TrainingOptions
+from senet_cli.tasks.train.recipe import TrainingOptions, TrainingRecipe
 
 _RECIPE_FIELDS = tuple(each.name for each in fields(TrainingOptions))
 
@@ -133,11 +133,10 @@ class Begun:
         said = recipe.get("begun_with")
         if said is None:
             return None
-        known = {name: recipe[name] for name in _RECIPE_FIELDS if name in recipe}
         manifest = said["manifest"]
         return cls(
             data=Path(said["data"]),
-            recipe=TrainingOptions(**known),
+            recipe=_options(numbers_of(recipe)),
             architecture=said["architecture"],
             origin=said["origin"],
             teachers=tuple(said["teachers"]),
@@ -148,6 +147,39 @@ class Begun:
             command=tuple(recipe["command"]),
             manifest=Path(manifest) if manifest else None,
         )
+
+
+def numbers_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the fields of a `TrainingRecipe` from the record of a run, whichever version wrote it.
+
+    Args:
+        recipe: what `RunFolder.save_recipe` wrote; of what an older version did not know, the defaults say
+            how it trained.
+    """
+    known = {each.name: recipe[each.name] for each in fields(TrainingRecipe) if each.name in recipe}
+    if not {"epochs", "batch_size", "rate"} <= known.keys():
+        return known
+    defaults = {each.name: each.default for each in fields(TrainingRecipe) if each.default is not MISSING}
+    return defaults | known
+
+
+def with_numbers(request: TrainRequest, recipe: Mapping[str, Any]) -> TrainRequest:
+    """Complete a request by the numbers of the run that it goes on with, whichever version began it.
+
+    Args:
+        request: what the user says now.
+        recipe: as for `numbers_of`; empty where there is no run.
+    """
+    numbers = numbers_of(recipe)
+    if not numbers:
+        return request
+    workers = None if recipe.get("begun_with") else recipe.get("workers")
+    said = request.recipe.over(_options(numbers))
+    return replace(request, recipe=said, jobs=request.jobs or workers or None)
+
+
+def _options(numbers: Mapping[str, Any]) -> TrainingOptions:
+    return TrainingOptions(**{name: numbers[name] for name in _RECIPE_FIELDS if name in numbers})
 
 
 def _jobs(device: str) -> int:

@@ -41,23 +41,13 @@ from senet_cli.store.model_folders import (
     epochs_of,
     unfinished_file,
 )
-from senet_cli.tasks.train.begun import Begun
+from senet_cli.tasks.train.begun import Begun, numbers_of
 from senet_cli.tasks.train.loop import Epoch, best_epoch
 
 _RECIPE, _STATE, _LOG, _CURVES = "recipe.json", "state.pt", "log.csv", "curves.png"
 _RESULTS = (_STATE, _LOG, _CURVES, WEIGHTS_FILE, MODEL_FILE)
 _FILES = (_RECIPE, HELD_BACK_FILE, *_RESULTS)
 """What a run writes."""
-_OLDER = {
-    "teachers": [],
-    "balance": False,
-    "probe": False,
-    "choose": False,
-    "patience": 0,
-    "optimiser": "sgd",
-    "early": 1.0,
-}
-"""What older runs did not know."""
 _MAY_CHANGE = {"epochs", "patience"}
 _COLUMNS = tuple(field.name for field in fields(Epoch))
 
@@ -114,21 +104,39 @@ class RunFolder:
         except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
             return False
 
-    def begun(self) -> Begun | None:
-        """Read what the run was begun with; None where there is none, or an older version began it.
+    def recipe(self) -> dict[str, Any]:
+        """Read what `save_recipe` wrote; empty where there is none.
 
         Raises:
             CheckpointError: the file is not one of ours.
         """
         path = self.path / _RECIPE
         try:
-            return Begun.read(json.loads(path.read_bytes()))
+            recipe = json.loads(path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
-            return None
+            return {}
         except OSError as error:
             raise DiskError.from_os_error(error, f"reading `{path}`") from error
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise CheckpointError(f"`{path}` is damaged", advise("another-folder")) from error
+        except (ValueError, RecursionError) as error:
+            raise self._damaged_recipe() from error
+        if not isinstance(recipe, dict):
+            raise self._damaged_recipe()
+        return recipe
+
+    def begun(self) -> Begun | None:
+        """Read what the run was begun with; None where there is none, or an older version began it.
+
+        Raises:
+            CheckpointError: the file is not one of ours.
+        """
+        recipe = self.recipe()
+        try:
+            return Begun.read(recipe)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._damaged_recipe() from error
+
+    def _damaged_recipe(self) -> CheckpointError:
+        return CheckpointError(f"`{self.path / _RECIPE}` is damaged", advise("another-folder"))
 
     def prepare(self) -> None:
         """Make the folder.
@@ -176,7 +184,7 @@ class RunFolder:
         try:
             data = torch.load(path, map_location="cpu", weights_only=True)
             log = tuple(Epoch(*row) for row in data["log"])
-            then = _OLDER | data["asked"]
+            then = {"teachers": [], **data["asked"], **numbers_of(data["asked"])}
             best, best_at = data.get("best"), int(data.get("best_epoch", 0))
             if best and not best_at and then["patience"]:  # without its number it is known to be of the log
                 best_at = best_epoch(log)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
 
 import torch
 
@@ -18,11 +20,12 @@ from senet_cli.inference.engines.torch import device_facts, threads_to_use
 from senet_cli.inference.processors import processors
 from senet_cli.inference.resolve import Resolver
 from senet_cli.settings import Settings
-from senet_cli.tasks.train.begun import Begun, TrainRequest
+from senet_cli.tasks.train.begun import Begun, TrainRequest, numbers_of, with_numbers
 from senet_cli.tasks.train.data_set import DataSet, Undivided, earlier_record
 from senet_cli.tasks.train.folder import RunFolder
 from senet_cli.tasks.train.loop import calculates_bf16
 from senet_cli.tasks.train.plan import Facts, plan
+from senet_cli.tasks.train.recipe import TrainingOptions, TrainingRecipe
 from senet_cli.tasks.train.run import Run, Trained
 from senet_cli.tasks.train.start import Start, choose_teacher, lasting_name, start_teachers
 
@@ -38,6 +41,8 @@ def train(request: TrainRequest, settings: Settings, reporter: Reporter) -> Trai
     folder = RunFolder(request.output)
     if folder.used and not request.resume:
         raise UsageError(f"`{request.output}` holds a run already", advise("resume"))
+    before = folder.recipe() if request.resume else {}
+    request = with_numbers(request, before)
     begun = Begun.of(request, folder.begun() if request.resume else None, settings.manifest, device)
     settings = replace(settings, manifest=begun.manifest)
     exact = request.threads is not None
@@ -56,7 +61,7 @@ def train(request: TrainRequest, settings: Settings, reporter: Reporter) -> Trai
         earlier = earlier_record([start.model, *taught_by] if start.model else taught_by, reporter)
         data_set = images.divide(begun.recipe.seed or 0, begun.jobs, earlier, reporter)
         facts = _facts(data_set, start, bf16=calculates_bf16(device))
-        recipe = plan(facts, begun.recipe)
+        recipe = _as_before(plan(facts, begun.recipe), numbers_of(before))
         teachers = start_teachers(taught_by, recipe, device, threads, settings)
         begun = _lasting(begun, resolver)
         folder.prepare()
@@ -74,6 +79,14 @@ def _facts(data: DataSet, start: Start, *, bf16: bool) -> Facts:
         crop=start.architecture.preprocess.crop,
         bf16=bf16,
     )
+
+
+def _as_before(recipe: TrainingRecipe, numbers: Mapping[str, Any]) -> TrainingRecipe:
+    """Take what no user says from the run that goes on: another version may have chosen other numbers."""
+    if recipe.optimiser != numbers.get("optimiser"):
+        return recipe
+    said = {field.name for field in fields(TrainingOptions)}
+    return replace(recipe, **{name: value for name, value in numbers.items() if name not in said})
 
 
 def _calculate_with(threads: int) -> None:

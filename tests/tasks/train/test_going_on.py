@@ -15,11 +15,12 @@ from safetensors.torch import load_file
 
 from senet_cli.cli.hints import hint
 from senet_cli.errors import CheckpointError, UsageError
-from senet_cli.tasks.train.begun import Begun, TrainRequest
+from senet_cli.tasks.train.begun import Begun, TrainRequest, numbers_of, with_numbers
 from senet_cli.tasks.train.folder import RunFolder
 from senet_cli.tasks.train.loop import Epoch
-from senet_cli.tasks.train.recipe import TrainingOptions
+from senet_cli.tasks.train.recipe import TrainingOptions, TrainingRecipe
 from senet_cli.tasks.train.run import Run
+from senet_cli.tasks.train.service import _as_before
 from tests.conftest import Senet
 from tests.tasks.train.conftest import FEW, make_stripes, weights
 
@@ -51,6 +52,9 @@ def test_what_a_run_was_begun_with_is_read_as_it_was_written(tmp_path: Path) -> 
     (tmp_path / "recipe.json").write_text('{"begun_with": {}}')
     with pytest.raises(CheckpointError, match="damaged"):
         RunFolder(tmp_path).begun()
+    (tmp_path / "recipe.json").write_text("[]")
+    with pytest.raises(CheckpointError, match="damaged"):
+        RunFolder(tmp_path).recipe()
 
 
 def test_nothing_to_go_on_with() -> None:
@@ -182,6 +186,47 @@ def test_patience_that_comes_later_ends_with_weights_that_are_kept(
         assert done.returncode == 0, done.stderr
         assert f"for {last - best} epochs: stopped, epoch {best} is kept" in done.stderr, name
         assert torch.equal(load_file(run / "model.safetensors")["head.weight"], seen[best]), name
+
+
+def test_a_run_of_an_older_version_goes_on_with_its_own_command(
+    train: Senet, striped: Path, learned: Path, tmp_path: Path
+) -> None:
+    """Of what older versions chose, nothing is what this one chooses, which fine-tunes with Adam."""
+    run = tmp_path / "run"
+    own = (striped, "--from", learned, "--epochs", 1)
+    older = ("--optimizer", "sgd", "--no-probe", "--batch-size", 64, "--augment", "standard")
+    assert train(*own, *older, "-o", run).returncode == 0
+    state = torch.load(run / "state.pt", weights_only=True)
+    recipe = json.loads((run / "recipe.json").read_text())
+    unknown = {"balance", "probe", "choose", "patience", "optimiser", "early", "begun_with"}
+    assert unknown & recipe.keys() == unknown
+    state["asked"] = {name: value for name, value in state["asked"].items() if name not in unknown}
+    del state["best"], state["best_epoch"], state["stopped"], state["probe"]
+    torch.save(state, run / "state.pt")
+    (run / "recipe.json").write_text(
+        json.dumps({name: value for name, value in recipe.items() if name not in unknown})
+    )
+    done = train(striped, "--from", learned, "--epochs", 2, "--resume", "-o", run)
+    assert done.returncode == 0, done.stderr
+    assert "going on with epoch 2" in done.stderr
+    again = json.loads((run / "recipe.json").read_text())
+    same = recipe.keys() - {"epochs", "begun_with", "command"}
+    assert {name: again[name] for name in same} == {name: recipe[name] for name in same}
+    done = train("--resume", "--epochs", 3, "-o", run)
+    assert done.returncode == 0, done.stderr
+
+
+def test_numbers_of_any_record() -> None:
+    """A later version chooses other numbers; a run keeps those that it was begun with."""
+    recipe = {"epochs": 9, "batch_size": 8, "rate": 0.5, "optimiser": "adam", "early": 0.7, "workers": 3}
+    numbers = numbers_of(recipe)
+    assert (numbers["early"], numbers["weight_decay"], numbers["patience"]) == (0.7, 5e-4, 0)
+    request = with_numbers(asked(recipe=TrainingOptions(rate=0.1)), recipe)
+    assert (request.recipe.rate, request.recipe.batch_size, request.jobs) == (0.1, 8, 3)
+    planned = TrainingRecipe(epochs=9, batch_size=8, rate=0.5, optimiser="adam", early=0.1, warmup=0.3)
+    assert (_as_before(planned, numbers).early, _as_before(planned, numbers).warmup) == (0.7, 0.1)
+    assert _as_before(planned, {}) == planned
+    assert with_numbers(asked(), {}) == asked()
 
 
 def test_there_is_nothing_to_go_on_with(senet: Senet, tmp_path: Path) -> None:
