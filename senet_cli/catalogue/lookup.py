@@ -10,7 +10,7 @@ from pathlib import Path
 
 from senet_cli.catalogue.entries import Architecture, Checkpoint
 from senet_cli.catalogue.fields import Fields, read_json
-from senet_cli.catalogue.labels import NO_NAME, LabelSet, load_labels, numbered_labels
+from senet_cli.catalogue.labels import NO_NAME, LabelSet, is_packaged, load_labels, numbered_labels
 from senet_cli.catalogue.lazy_mapping import LazyMapping, overlaid
 from senet_cli.catalogue.parse import parse_architecture, parse_checkpoint, parse_label_set, parse_name
 from senet_cli.errors import ManifestError, SenetError, UnknownModelError, advise
@@ -147,6 +147,11 @@ class Manifest:
 def plain_name(name: str) -> str:
     """Normalise a name for comparison: neither case nor blanks around it matter."""
     return name.strip().lower()
+
+
+def name_elsewhere(name: str) -> str:
+    """Find a name for a model where only published and bundled ones are known: its own if it is free."""
+    return name if not _bundled().knows(name) and not is_packaged(name) else f"{name[:59]}-copy"
 
 
 def _either(names: list[str]) -> str:

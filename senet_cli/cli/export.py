@@ -11,6 +11,7 @@ from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import note, telling_files
 from senet_cli.cli.help import MODEL, OUTPUT
+from senet_cli.cli.hints import import_command
 from senet_cli.output.base import open_output
 
 EXAMPLES = (
@@ -105,4 +106,7 @@ def export(
         if written.caution:
             note(written.caution, quiet=quiet)
         telling_files(quiet=quiet)(written.path)
-        out.write(f"{written.path}\t{written.size}\t{written.sha256}\t{written.load}\n")
+        load = written.load
+        if written.model:
+            load = import_command(str(written.path), written.model, written.renamed)
+        out.write(f"{written.path}\t{written.size}\t{written.sha256}\t{load}\n")

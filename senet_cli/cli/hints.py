@@ -17,6 +17,18 @@ def in_words(advice: Advice) -> str:
     return WORDS[advice.step].format_map({name: shlex.quote(value) for name, value in advice.facts})
 
 
+def import_command(file: str, model: str, renamed: str) -> str:
+    """Say what whoever is given the zip archive of a model types.
+
+    Args:
+        file: the archive.
+        model: what the model is called.
+        renamed: what it can be called there.
+    """
+    name = "" if renamed == model else f" --name {shlex.quote(renamed)}"
+    return f"senet import {shlex.quote(file)}{name}"
+
+
 WORDS: dict[Step, str] = {
     "list-models": "`senet list` shows all models.",
     "list-architectures": "`senet list --architectures` shows all architectures.",

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from senet_cli.catalogue.lookup import name_elsewhere
 from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.cli import options as opt
 from senet_cli.cli.console import mute_native_code, note, say
 from senet_cli.cli.help import MODEL, OUTPUT, SPEED, TRAINING
+from senet_cli.cli.hints import import_command
 from senet_cli.errors import Terminated, UsageError
 from senet_cli.events import EpochFinished, Event, Reporter, TrainingPrepared
 from senet_cli.output.base import open_output
@@ -324,10 +326,12 @@ def _ended(output: Path, trained: Trained, spelled: str) -> list[str]:
             f"Held-out accuracy {right.percent:.0f} % ({right.right:,} of {right.of:,}; "
             f"95 % interval {low:.0f} to {high:.0f} %)"
         )
-    run, file = shlex.quote(spelled), shlex.quote(f"{trained.checkpoint.name}.zip")
+    name = trained.checkpoint.name
+    run, file = shlex.quote(spelled), f"{name}.zip"
+    there = import_command(file, name, name_elsewhere(name))
     return [
         *lines,
         f"how it went: {output / 'curves.png'}",
         f"try: senet predict -m {run} PHOTO",
-        f"for a colleague: senet export {run} --to zip -o {file}; there: senet import {file}",
+        f"for a colleague: senet export {run} --to zip -o {shlex.quote(file)}; there: {there}",
     ]

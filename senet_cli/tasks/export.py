@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Literal
 
 from senet_cli.catalogue.entries import Architecture
 from senet_cli.catalogue.labels import is_packaged
-from senet_cli.catalogue.lookup import Manifest
+from senet_cli.catalogue.lookup import Manifest, name_elsewhere
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.catalogue.traits import only_in
 from senet_cli.errors import UsageError, advise
@@ -62,6 +61,8 @@ class Written:
         sha256: its digest.
         load: Python that loads it in the software of that layout; empty where none is known.
         caution: what to mind, in words; empty: nothing.
+        model: what the model of a zip archive is called; empty for other files.
+        renamed: what it can be called by others, who have every published model too.
     """
 
     path: Path
@@ -69,6 +70,8 @@ class Written:
     sha256: str
     load: str
     caution: str
+    model: str = ""
+    renamed: str = ""
 
 
 def export(request: ExportRequest, settings: Settings, reporter: Reporter) -> Written:
@@ -128,8 +131,8 @@ def _export_zip(request: ExportRequest, settings: Settings, reporter: Reporter) 
     data = packed(known.checkpoint, labels, weights, beside(known.folder) if known.folder else {})
     _check_target(path, force=request.force)
     write_file(path, data, [model.start.path] if isinstance(model.start, FromFile) else [])
-    load = f"senet import {shlex.quote(os.fspath(path))}"
-    return Written(path, len(data), hashlib.sha256(data).hexdigest(), load, "")
+    sha256, name = hashlib.sha256(data).hexdigest(), known.checkpoint.name
+    return Written(path, len(data), sha256, "", "", name, name_elsewhere(name))
 
 
 def _layout(name: str) -> KeyLayout:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,12 +16,14 @@ import torch
 from torch import nn
 
 from senet_cli import load_network
-from senet_cli.catalogue.lookup import load_manifest
+from senet_cli.catalogue.labels import is_packaged
+from senet_cli.catalogue.lookup import load_manifest, name_elsewhere
+from senet_cli.catalogue.parse import is_name
 from senet_cli.catalogue.resolve import ModelRef
 from senet_cli.errors import SenetError, UsageError
 from senet_cli.events import SILENCE
 from senet_cli.nets.network import SENetwork, build_network, state_of
-from senet_cli.settings import Settings
+from senet_cli.settings import BUNDLED_MODEL, Settings
 from senet_cli.specs import ArchSpec, Bottleneck, DeepStem, Shortcut, SqueezeExcite
 from senet_cli.tasks.export import ExportRequest, Written, export
 from senet_cli.weights.publishers import LAYOUTS, WRITABLE, style_of
@@ -29,6 +32,7 @@ from senet_cli.weights.publishers.leeyeonsu import LEEYEONSU
 from senet_cli.weights.publishers.mmpretrain import MMPRETRAIN
 from senet_cli.weights.read import read_tensors
 from senet_cli.weights.write import checkpoint_bytes, published_tensors
+from tests.conftest import Senet
 from tests.known import network_of
 from tests.oracles.nets import (
     Judge,
@@ -275,3 +279,23 @@ def test_networks_that_no_package_builds_get_no_word_of_how_to_load_them(tmp_pat
     done = written("mine", "timm", tmp_path / "b.pth", "torch", manifest=manifest)
     assert (done.load, done.caution) == ("", "")
     assert re.fullmatch("[0-9a-f]{64}", done.sha256)
+
+
+def test_what_is_printed_imports_a_model_whose_name_everybody_has(senet: Senet, tmp_path: Path) -> None:
+    done = senet("export", BUNDLED_MODEL, "--to", "zip", "-o", "b.zip")
+    assert done.returncode == 0, done.stderr
+    command = done.stdout.rstrip("\n").split("\t")[-1]
+    assert command == f"senet import b.zip --name {BUNDLED_MODEL}-copy"
+    done = senet(*shlex.split(command)[1:], env={"SENET_MODELS": str(tmp_path / "there")})
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "there" / f"{BUNDLED_MODEL}-copy" / "model.json").is_file()
+
+
+def test_names_elsewhere() -> None:
+    manifest = load_manifest()
+    names = ["pets", *manifest.checkpoints, *manifest.defaults, "imagenet"]
+    there = {name: name_elsewhere(name) for name in names}
+    assert there.pop("pets") == "pets"
+    taken = [name for name, other in there.items() if manifest.knows(other) or not is_name(other)]
+    assert taken == []
+    assert not is_packaged(there["imagenet"])
