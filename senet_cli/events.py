@@ -164,10 +164,10 @@ class ModelReady:
 
 @dataclass(eq=False, repr=False)
 class UnfinishedRunUsed:
-    """A model is that of a run in `folder`, of whose `epochs` only `done` are done."""
+    """A model is that of a run of whose `epochs` only `done` are done; `folder` None: it is elsewhere."""
 
     model: str
-    folder: Path
+    folder: Path | None
     done: int
     epochs: int
 

@@ -278,8 +278,12 @@ _WORDS: dict[type, Callable[[Any], str | list[str]]] = {
     WeightsTaken: _taken,
     ModelReady: _ready,
     UnfinishedRunUsed: lambda event: (
-        f"`{event.model}` is from a run that is not finished, {event.done} of {event.epochs} epochs; "
-        f"`senet train --resume -o {shlex.quote(str(event.folder))}` goes on with it"
+        f"`{event.model}` is from a run that is not finished, {event.done} of {event.epochs} epochs"
+        + (
+            f"; `senet train --resume -o {shlex.quote(str(event.folder))}` goes on with it"
+            if event.folder
+            else ""
+        )
     ),
     DataSetUnderstood: _understood,
     RecordUnusable: _not_recorded,

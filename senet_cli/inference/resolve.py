@@ -19,7 +19,7 @@ from senet_cli.inference.runtime import Runtime
 from senet_cli.settings import BUNDLED_MODEL, DEFAULT_MODEL, Settings
 from senet_cli.store.cache import Cache
 from senet_cli.store.files import digest_of
-from senet_cli.store.model_folders import epochs_of
+from senet_cli.store.model_folders import STATE_FILE, progress_of
 
 _PATIENCE = 4.0
 """Seconds in which some host must answer before the model that comes with the package is used."""
@@ -195,9 +195,11 @@ class Resolver:
 
 def unfinished_run(known: KnownModel) -> UnfinishedRunUsed | None:
     """Find what is to be said of a model whose run is not finished; None of any other."""
-    paths = [file.path for file in known.checkpoint.files if file.path is not None]
-    done = epochs_of(paths[0].name) if paths and known.folder else None
-    return UnfinishedRunUsed(known.name, known.folder, *done) if done and known.folder else None
+    folder, done = known.folder, progress_of(known.checkpoint)
+    if folder is None or done is None:
+        return None
+    goes_on = os.path.exists(folder / STATE_FILE)  # noqa: PTH110 - False where one may not look
+    return UnfinishedRunUsed(known.name, folder if goes_on else None, *done)
 
 
 def _check_layouts(known: KnownModel) -> None:

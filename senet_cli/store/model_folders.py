@@ -2,7 +2,8 @@
 
 <folder>/model.json          a manifest with one checkpoint; written last, it makes the folder a model
 <folder>/model.safetensors   the weights (imported: <sha256>.safetensors, so that they can be replaced;
-                             of a run that is not finished: epoch-N-of-M.safetensors)
+                             of a run that is not finished: epoch-N-of-M.safetensors, imported
+                             epoch-N-of-M.<first half of sha256>.safetensors)
 <folder>/held-back.json      which images the model was and was not trained on, where that is known
 
 Imported models lie in the user's data folder, not in the cache, which may be emptied:
@@ -33,21 +34,29 @@ from senet_cli.store.files import write_atomically
 from senet_cli.store.locks import advisory_lock
 
 WEIGHTS_FILE = "model.safetensors"
+STATE_FILE = "state.pt"
+"""Of a run: what it goes on from."""
 HELD_BACK_FILE = "held-back.json"
 _HINT = "Set SENET_MODELS to a folder that can be written."
-_OURS = re.compile(rf"[0-9a-f]{{64}}\.safetensors|\.new-.*|{re.escape(HELD_BACK_FILE)}")
-_UNFINISHED = re.compile(r"epoch-(\d{1,9})-of-(\d{1,9})\.safetensors")
+_UNFINISHED = re.compile(r"epoch-(\d{1,9})-of-(\d{1,9})(?:\.[0-9a-f]{32})?\.safetensors")
+_OURS = re.compile(rf"[0-9a-f]{{64}}\.safetensors|{_UNFINISHED.pattern}|\.new-.*|{re.escape(HELD_BACK_FILE)}")
 
 
-def unfinished_file(done: int, epochs: int) -> str:
-    """Name the weights of a run that has done so many of its epochs."""
-    return f"epoch-{done}-of-{epochs}.safetensors"
+def unfinished_file(done: int, epochs: int, sha256: str = "") -> str:
+    """Name the weights of a run that has done so many of its epochs, with a digest if they are imported."""
+    return f"epoch-{done}-of-{epochs}{sha256 and '.'}{sha256[:32]}.safetensors"
 
 
 def epochs_of(name: str) -> tuple[int, int] | None:
     """Read from the name of a file of weights how many epochs of how many are done; None: it is finished."""
     found = _UNFINISHED.fullmatch(name)
     return (int(found[1]), int(found[2])) if found else None
+
+
+def progress_of(checkpoint: Checkpoint) -> tuple[int, int] | None:
+    """Read how many epochs of how many are done of a model's run; None: it is finished, or was no run."""
+    paths = [file.path for file in checkpoint.files if file.path is not None]
+    return epochs_of(paths[0].name) if paths else None
 
 
 def beside(folder: Path) -> dict[str, bytes]:
@@ -172,9 +181,18 @@ class ImportedModels:
             yield
 
     def put(
-        self, checkpoint: Checkpoint, labels: LabelSet | None, weights: bytes, beside: Mapping[str, bytes]
+        self,
+        checkpoint: Checkpoint,
+        labels: LabelSet | None,
+        weights: bytes,
+        beside: Mapping[str, bytes],
+        done: tuple[int, int] | None = None,
     ) -> Path:
         """Keep a model; one of the same name is replaced in one step. See `ModelFolder.write`.
+
+        Args:
+            checkpoint, labels, weights, beside: as there.
+            done: how many epochs of how many its run has done; None: it is finished.
 
         Returns:
             Its folder.
@@ -183,7 +201,8 @@ class ImportedModels:
             DiskError: it cannot be written; what was there before still is.
         """
         folder = ModelFolder(self.root / checkpoint.name)
-        name = f"{hashlib.sha256(weights).hexdigest()}.safetensors"
+        sha256 = hashlib.sha256(weights).hexdigest()
+        name = unfinished_file(*done, sha256) if done else f"{sha256}.safetensors"
         with self._disk_errors():
             folder.write(checkpoint, labels, weights, weights_name=name, beside=beside)
             _tidy(folder.path, kept=beside)

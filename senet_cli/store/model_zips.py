@@ -1,7 +1,7 @@
 """One model in one file: what its folder holds, in a zip archive.
 
 model.json          a manifest with one checkpoint
-model.safetensors   the weights
+model.safetensors   the weights; of a run that is not finished: epoch-N-of-M.safetensors
 held-back.json      which images the model was and was not trained on, where that is known
 """
 
@@ -22,7 +22,7 @@ from senet_cli.catalogue.labels import LabelSet
 from senet_cli.catalogue.lookup import MODEL_FILE
 from senet_cli.errors import CheckpointError, DiskError
 from senet_cli.store.archives import MAX_BYTES, UNREADABLE, check_growth
-from senet_cli.store.model_folders import HELD_BACK_FILE, WEIGHTS_FILE, ModelFolder
+from senet_cli.store.model_folders import HELD_BACK_FILE, WEIGHTS_FILE, ModelFolder, unfinished_file
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest date of a zip archive: the same model gives the same bytes."""
@@ -33,7 +33,11 @@ _MOST_RECORD = 2**26
 
 
 def packed(
-    checkpoint: Checkpoint, labels: LabelSet | None, weights: bytes, beside: Mapping[str, bytes]
+    checkpoint: Checkpoint,
+    labels: LabelSet | None,
+    weights: bytes,
+    beside: Mapping[str, bytes],
+    done: tuple[int, int] | None = None,
 ) -> bytes:
     """Pack a model.
 
@@ -42,6 +46,7 @@ def packed(
         labels: names of its classes, where they do not come with the package.
         weights: a safetensors file in our own key layout.
         beside: contents of other files of the model, by name.
+        done: how many epochs of how many its run has done; None: it is finished.
 
     Returns:
         A zip archive; weights do not shrink, so they are stored as they are.
@@ -52,10 +57,11 @@ def packed(
     try:
         with tempfile.TemporaryDirectory(prefix="senet-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
-            ModelFolder(folder).write(checkpoint, labels, weights, beside=beside)
+            file_name = unfinished_file(*done) if done else WEIGHTS_FILE
+            ModelFolder(folder).write(checkpoint, labels, weights, weights_name=file_name, beside=beside)
             data = io.BytesIO()
             with zipfile.ZipFile(data, "w") as archive:
-                for file in (MODEL_FILE, WEIGHTS_FILE, *beside):
+                for file in (MODEL_FILE, file_name, *beside):
                     about = zipfile.ZipInfo(file, _EPOCH)
                     about.external_attr = 0o644 << 16
                     archive.writestr(about, (folder / file).read_bytes())

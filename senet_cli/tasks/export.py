@@ -22,7 +22,7 @@ from senet_cli.output.files import write_file
 from senet_cli.output.targets import check_target
 from senet_cli.settings import Settings
 from senet_cli.specs import Spec
-from senet_cli.store.model_folders import beside
+from senet_cli.store.model_folders import beside, progress_of
 from senet_cli.store.model_zips import packed
 from senet_cli.weights.publishers import PUBLISHERS, WRITABLE, KeyLayout, Publisher, layout_for, publisher_of
 from senet_cli.weights.publishers.base import Container, WrittenFile
@@ -128,7 +128,9 @@ def _export_zip(request: ExportRequest, settings: Settings, reporter: Reporter) 
 
     weights = checkpoint_bytes(read_state(model).state, SENET, "safetensors")
     labels = None if is_packaged(known.labels.name) else known.labels
-    data = packed(known.checkpoint, labels, weights, beside(known.folder) if known.folder else {})
+    others = beside(known.folder) if known.folder else {}
+    done = progress_of(known.checkpoint) if known.folder else None
+    data = packed(known.checkpoint, labels, weights, others, done)
     _check_target(path, force=request.force)
     write_file(path, data, [model.start.path] if isinstance(model.start, FromFile) else [])
     sha256, name = hashlib.sha256(data).hexdigest(), known.checkpoint.name

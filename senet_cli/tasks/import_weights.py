@@ -32,7 +32,7 @@ from senet_cli.settings import Settings
 from senet_cli.store.cache import Cache
 from senet_cli.store.converted import ConvertedStore
 from senet_cli.store.files import digest_of
-from senet_cli.store.model_folders import ImportedModels, beside
+from senet_cli.store.model_folders import ImportedModels, beside, epochs_of, progress_of
 from senet_cli.store.model_zips import holds_model, unpacked_model
 from senet_cli.weights.publishers import find_layout, publisher_of
 from senet_cli.weights.publishers.senet import SENET
@@ -101,6 +101,7 @@ class _Found:
         source: where it came from, in words.
         beside: contents of other files that belong to the model, by name.
         activation: what turns the outputs into scores.
+        done: how many epochs of how many its run has done; None: it is finished, or it is not known.
     """
 
     architecture: Architecture
@@ -113,6 +114,7 @@ class _Found:
     source: str
     beside: Mapping[str, bytes] = field(default_factory=dict)
     activation: Activation = "softmax"
+    done: tuple[int, int] | None = None
 
 
 def import_model(request: ImportRequest, settings: Settings, reporter: Reporter) -> Imported:
@@ -179,7 +181,7 @@ def _import(
         if models.holds(name) and not request.force:
             raise _taken(name)
         own = None if is_packaged(labels.name) else labels
-        folder = models.put(checkpoint, own, found.weights, found.beside)
+        folder = models.put(checkpoint, own, found.weights, found.beside, found.done)
     return Imported(checkpoint, labels, found.layout, folder)
 
 
@@ -285,6 +287,7 @@ def _from_run(request: ImportRequest, catalogue: Catalogue, settings: Settings, 
         source=f"{', '.join(checkpoint.sources) or 'a run'}; SHA-256 {installed.sha256}",
         beside=beside(run),
         activation=checkpoint.activation,
+        done=progress_of(checkpoint),
     )
 
 
@@ -307,6 +310,7 @@ def _from_file(request: ImportRequest, manifest: Manifest, reporter: Reporter) -
         fit = _only(fitting(tensors, manifest.architectures.values(), path), manifest, path)
     architecture = fit.architecture
     state = to_our_keys(tensors, architecture.spec, fit.layout, path)
+    of_run = _is_of_run(path, sha256)
     of_it = f" (`{_utf8(taken.key)}`)" if taken.chosen else ""
     return _Found(
         architecture=architecture,
@@ -317,7 +321,8 @@ def _from_file(request: ImportRequest, manifest: Manifest, reporter: Reporter) -
         metrics=(),
         licence=Licence("your own", "as those of the file's makers allow"),
         source=f"`{_utf8(path.name)}`{of_it} in the layout of {fit.layout.name}, SHA-256 {sha256}",
-        beside=beside(path.parent) if _is_of_run(path, sha256) else {},
+        beside=beside(path.parent) if of_run else {},
+        done=epochs_of(path.name) if of_run else None,
     )
 
 

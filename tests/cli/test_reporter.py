@@ -20,6 +20,7 @@ SAMPLES: dict[str, Any] = {
     "float": 0.5,
     "bool": True,
     "Path": Path("/cache/file"),
+    "Path | None": Path("/cache/file"),
     "SenetError": ERROR,
     "tuple[str, ...]": ("one", "two"),
     "Sequence[str]": ("one", "two"),

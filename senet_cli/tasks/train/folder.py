@@ -35,6 +35,7 @@ from senet_cli.store.files import write_atomically
 from senet_cli.store.locks import advisory_lock
 from senet_cli.store.model_folders import (
     HELD_BACK_FILE,
+    STATE_FILE,
     WEIGHTS_FILE,
     ModelFolder,
     as_json,
@@ -44,8 +45,8 @@ from senet_cli.store.model_folders import (
 from senet_cli.tasks.train.begun import Begun, numbers_of
 from senet_cli.tasks.train.loop import Epoch, best_epoch
 
-_RECIPE, _STATE, _LOG, _CURVES = "recipe.json", "state.pt", "log.csv", "curves.png"
-_RESULTS = (_STATE, _LOG, _CURVES, WEIGHTS_FILE, MODEL_FILE)
+_RECIPE, _LOG, _CURVES = "recipe.json", "log.csv", "curves.png"
+_RESULTS = (STATE_FILE, _LOG, _CURVES, WEIGHTS_FILE, MODEL_FILE)
 _FILES = (_RECIPE, HELD_BACK_FILE, *_RESULTS)
 """What a run writes."""
 _MAY_CHANGE = {"epochs", "patience"}
@@ -178,7 +179,7 @@ class RunFolder:
                 epochs may be another, if it is not less than what is done.
             CheckpointError: the file is not one of ours.
         """
-        path = self.path / _STATE
+        path = self.path / STATE_FILE
         if not path.exists():
             return None
         try:
@@ -236,7 +237,7 @@ class RunFolder:
         }
         buffer = io.BytesIO()
         torch.save(data, buffer)
-        self._write(_STATE, buffer.getvalue())
+        self._write(STATE_FILE, buffer.getvalue())
         self._write(_LOG, _as_csv(state.log).encode())
 
     def save_recipe(self, asked: dict[str, Any], begun: Begun, record: TrainingRecord) -> None:

@@ -95,6 +95,23 @@ def test_a_stopped_run_can_be_used_and_goes_on_from_any_folder(
     assert "from a run that is not finished, 2 of 6 epochs" in done.stderr
     done = senet("import", stopped, "--name", "half")
     assert "from a run that is not finished" in done.stderr
+    (weights_file,) = stopped.glob("epoch-*")
+    steps = [
+        ("import", weights_file, "--arch", "tiny", "--name", "file"),
+        ("export", stopped, "--to", "zip", "-o", "a.zip"),
+        ("import", "a.zip", "--name", "sent"),
+        ("export", "sent", "--to", "zip", "-o", "b.zip"),
+        ("import", "b.zip", "--name", "again"),
+        ("import", "b.zip", "--name", "again", "--force"),
+    ]
+    tiny = {"SENET_MANIFEST": str(tmp_path / "tiny.json")}
+    for step in steps:
+        done = senet(*step, env=tiny)
+        assert done.returncode == 0, done.stderr
+    for name in ("half", "file", "sent", "again"):
+        done = senet(*predict[:3], name, "--engine", "torch")
+        assert done.returncode == 0, done.stderr
+        assert f"`{name}` is from a run that is not finished, 2 of 6 epochs\n" in done.stderr
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     done = senet("train", "--resume", "-o", stopped, cwd=elsewhere)  # without the manifest too
