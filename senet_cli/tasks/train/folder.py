@@ -5,7 +5,7 @@
 <run>/state.pt            after each epoch: weights, momentum, log, and what the run was asked for
 <run>/log.csv             one line an epoch
 <run>/curves.png          loss and accuracy over the epochs
-<run>/model.safetensors   the finished weights; before that epoch-N-of-M.safetensors, those of the last epoch
+<run>/model.safetensors   the finished weights; before that, of the last two epochs, epoch-N-of-M.safetensors
 <run>/model.json          a manifest with one checkpoint: what makes `-m <run>` work; written last
 """
 
@@ -98,12 +98,17 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """True if a finished model lies here; it stays while a run is extended."""
+        name = self._weights_name()
+        return name is not None and epochs_of(name) is None
+
+    def _weights_name(self) -> str | None:
+        """Read the name of the weights that the manifest describes; None where there is no manifest."""
         try:
             about = json.loads((self.path / MODEL_FILE).read_bytes())
             (entry,) = about["checkpoints"].values()
-            return epochs_of(entry["files"][0]["path"]) is None
+            return str(entry["files"][0]["path"])
         except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
-            return False
+            return None
 
     def recipe(self) -> dict[str, Any]:
         """Read what `save_recipe` wrote; empty where there is none.
@@ -272,6 +277,8 @@ class RunFolder:
     ) -> Checkpoint:
         """Write the weights, then the manifest that describes them.
 
+        The weights of the epoch before stay until the next one, for whoever has just read their manifest.
+
         Args:
             network: trained.
             checkpoint: all about it but its files.
@@ -290,10 +297,11 @@ class RunFolder:
 
         weights = save(state_of(network), metadata={"format": "pt"})
         name = WEIGHTS_FILE if done is None else unfinished_file(*done)
+        kept = {name} if done is None else {name, self._weights_name()}
         try:
             written = ModelFolder(self.path).write(checkpoint, labels, weights, weights_name=name)
             for path in self.path.glob("epoch-*.safetensors"):
-                if path.name != name and epochs_of(path.name):
+                if path.name not in kept and epochs_of(path.name):
                     path.unlink(missing_ok=True)
         except OSError as error:
             raise DiskError.from_os_error(error, f"writing to `{self.path}`") from error

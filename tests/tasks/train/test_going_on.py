@@ -95,7 +95,8 @@ def test_a_stopped_run_can_be_used_and_goes_on_from_any_folder(
     assert "from a run that is not finished, 2 of 6 epochs" in done.stderr
     done = senet("import", stopped, "--name", "half")
     assert "from a run that is not finished" in done.stderr
-    (weights_file,) = stopped.glob("epoch-*")
+    weights_file = stopped / "epoch-2-of-6.safetensors"
+    assert {path.name for path in stopped.glob("epoch-*")} == {weights_file.name, "epoch-1-of-6.safetensors"}
     steps = [
         ("import", weights_file, "--arch", "tiny", "--name", "file"),
         ("export", stopped, "--to", "zip", "-o", "a.zip"),
@@ -122,6 +123,30 @@ def test_a_stopped_run_can_be_used_and_goes_on_from_any_folder(
     assert weights(stopped) == weights(learned)
     assert not list(stopped.glob("epoch-*"))
     assert "not finished" not in senet(*predict).stderr
+
+
+def test_a_manifest_that_was_just_read_names_weights_that_are_there(
+    train: Senet, striped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader may have the manifest of one epoch in hand when the next one has just been written."""
+    save, run, seen = RunFolder.save_model, tmp_path / "run", 0
+
+    def watched(folder: RunFolder, *arguments: Any) -> Any:
+        nonlocal seen
+        file, done = run / "model.json", arguments[3:]
+        about = json.loads(file.read_bytes()) if file.exists() else {"checkpoints": {}}
+        saved = save(folder, *arguments)
+        for entry in about["checkpoints"].values() if done else ():
+            assert (run / entry["files"][0]["path"]).is_file()
+            assert len(list(run.glob("epoch-*"))) == 2
+            seen += 1
+        return saved
+
+    monkeypatch.setattr(RunFolder, "save_model", watched)
+    done = train(striped, "--arch", "tiny", "--epochs", 4, "--batch-size", 64, "-o", run)
+    assert done.returncode == 0, done.stderr
+    assert seen == 3
+    assert not list(run.glob("epoch-*"))
 
 
 def test_stopped_before_the_first_epoch(
