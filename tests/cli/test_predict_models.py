@@ -35,7 +35,9 @@ def cifar_images(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("model", "file", "right"),
     [
         ("seresnet32-cifar10", "seresnet32_cifar10_cutmix.pt", 964),
-        ("seresnet32-cifar10.teacher", "seresnet32_cifar10_teacher.pt", 953),
+        pytest.param(
+            *("seresnet32-cifar10.teacher", "seresnet32_cifar10_teacher.pt", 953), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_1017_images_come_out_as_an_independent_program_says(

@@ -153,6 +153,7 @@ def moskomules_keys(state: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
+@pytest.mark.slow
 def test_moskomules_network_is_timms_without_biases_in_the_se_modules(tmp_path: Path) -> None:
     network = timm_without_biases((3, 4, 6, 3))
     state = random_state(network)
@@ -182,6 +183,7 @@ class HalfInstanceNorm(nn.Module):
         return torch.cat([first, self.BN(x[:, half:])], 1)
 
 
+@pytest.mark.slow
 def test_ibn_nets_network_is_moskomules_with_half_instance_norms(tmp_path: Path) -> None:
     """A short one: its blocks are those of the published 101 layers."""
     network = timm_without_biases((2, 1, 2, 1))

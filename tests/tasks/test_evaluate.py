@@ -248,7 +248,11 @@ def originals(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("model", "right"), [("seresnet32-cifar10.cutmix", 964), ("seresnet32-cifar10.teacher", 953)]
+    ("model", "right"),
+    [
+        ("seresnet32-cifar10.cutmix", 964),
+        pytest.param("seresnet32-cifar10.teacher", 953, marks=pytest.mark.slow),
+    ],
 )
 def test_real_networks_are_right_as_often_as_an_independent_program_found(
     model: str, right: int, originals: Path, cifar_cache: Path, senet: Senet, tmp_path: Path

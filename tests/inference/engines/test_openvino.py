@@ -97,7 +97,12 @@ def compare(network: SENetwork, key: str, folder: Path) -> None:
     assert_same(torch.from_numpy(ours).double(), exact, limit)
 
 
-@pytest.mark.parametrize("key", DEFAULT)
+QUICK = sorted(DEFAULT, key=lambda key: spec_of(key, shallow=True).multiply_adds(size_of(key)))[:6]
+
+
+@pytest.mark.parametrize(
+    "key", [key if key in QUICK else pytest.param(key, marks=pytest.mark.slow) for key in DEFAULT]
+)
 def test_every_part_gives_the_logits_of_the_torch_network(key: str, tmp_path: Path) -> None:
     compare(random_network(key, shallow=True), key, tmp_path)
 
