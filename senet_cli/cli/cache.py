@@ -18,7 +18,7 @@ from senet_cli.cli.help import INPUT, OUTPUT, Command, Commands
 from senet_cli.errors import UsageError
 from senet_cli.output.base import open_output
 from senet_cli.output.endings import ReportFormat
-from senet_cli.output.text import fitted, printable
+from senet_cli.output.text import counted, fitted, printable
 from senet_cli.store.contents import Held, Kind
 from senet_cli.tasks.cache_contents import CacheContents, cache_contents, remove_unused
 from senet_cli.tasks.clear_cache import clear_cache, remove_downloads
@@ -121,8 +121,8 @@ def sizes(found: CacheContents) -> Iterator[str]:
         size[each.kind] += each.size
     for kind, word in _KINDS.items():
         if count[kind]:
-            plural = "s" * (count[kind] != 1 and kind != "damaged")
-            yield f"{count[kind]:,} {word}{plural}: {megabytes(size[kind])}"
+            plural = word if kind == "damaged" else ""
+            yield f"{counted(count[kind], word, plural)}: {megabytes(size[kind])}"
     free = "" if found.free is None else f", {megabytes(found.free)} free on its disk"
     yield f"{megabytes(found.size)} in all{free}"
 
@@ -143,7 +143,7 @@ def _row(held: Held) -> tuple[str, str, str, str]:
 
 def _ago(seconds: float) -> str:
     days = int(max(0.0, seconds) // _DAY)
-    return f"{days:,} day{'s' * (days != 1)} ago" if days else "today"
+    return f"{counted(days, 'day')} ago" if days else "today"
 
 
 def _as_json(found: list[CacheContents]) -> str:

@@ -30,14 +30,7 @@ def _complete_layout(incomplete: str) -> list[str]:
 
 def export(
     context: typer.Context,
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME|RUN",
-            autocompletion=opt.complete_model,
-            help="Model, see `senet list`, or the folder of a training run.",
-        ),
-    ],
+    name: opt.NameArgument,
     layout: Annotated[
         str | None,
         typer.Option(

@@ -20,14 +20,7 @@ EXAMPLES = ("senet info seresnet50", "senet info runs/pets --classes")
 
 
 def info(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME|RUN",
-            autocompletion=opt.complete_model,
-            help="Model, see `senet list`, or the folder of a training run.",
-        ),
-    ],
+    name: opt.NameArgument,
     classes: Annotated[
         bool,
         typer.Option(

@@ -24,15 +24,41 @@ class _Column(NamedTuple):
     rank: int
 
 
+def short(number: int) -> str:
+    """Write a count with three digits and a unit: 28.1 M."""
+    unit, scale = next(((u, s) for u, s in _UNITS if number < 999.5 * s), _UNITS[-1])
+    value = number / scale
+    digits = 0 if scale == 1 or value >= 99.95 else 1 if value >= 9.995 else 2
+    return f"{value:.{digits}f} {unit}".rstrip()
+
+
+def _megabytes(entry: Summary) -> str:
+    """Write the size of a file; after `~` it is not published."""
+    size = entry.likely_bytes / 1e6
+    return f"{'' if entry.bytes else '~'}{size:,.{0 if size >= 9.95 else 1}f}"
+
+
+def _own(entry: Summary) -> str:
+    """Write an accuracy that you measured, with the number of images."""
+    if entry.own_top1 is None:
+        return ""
+    images = f" of {entry.own_images:,}" if entry.own_images else ""
+    return f"{_percent(entry.own_top1)}{images}"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
 _COLUMNS = (
     _Column("*", lambda entry: "*" if entry.default else "", 6),
     _Column("top-1", lambda entry: _percent(entry.top1), 0),
     _Column("top-5", lambda entry: _percent(entry.top5), 9),
-    _Column("yours", lambda entry: _own(entry), 1),  # noqa: PLW0108 - defined below
+    _Column("yours", _own, 1),
     _Column("size", lambda entry: str(entry.size), 8),
     _Column("params", lambda entry: short(entry.parameters), 7),
     _Column("MACs", lambda entry: short(entry.multiply_adds), 3),
-    _Column("MB", lambda entry: _megabytes(entry), 2),  # noqa: PLW0108
+    _Column("MB", _megabytes, 2),
     _Column("here", lambda entry: "yes" if entry.cached else "", 4),
     _Column("labels", lambda entry: printable(entry.labels), 5),
     _Column("digest", lambda entry: entry.digest, 10),
@@ -122,29 +148,3 @@ class _Layout:
             cells.append(part.ljust(size) if column.title in _TITLES_OF_TEXT else part.rjust(size))
         line = (" " * self._gap).join(cells).rstrip() + "\n"
         return line if len(name) <= self._name else f"{name}\n{line}"
-
-
-def short(number: int) -> str:
-    """Write a count with three digits and a unit: 28.1 M."""
-    unit, scale = next(((u, s) for u, s in _UNITS if number < 999.5 * s), _UNITS[-1])
-    value = number / scale
-    digits = 0 if scale == 1 or value >= 99.95 else 1 if value >= 9.995 else 2
-    return f"{value:.{digits}f} {unit}".rstrip()
-
-
-def _megabytes(entry: Summary) -> str:
-    """Write the size of a file; after `~` it is not published."""
-    size = entry.likely_bytes / 1e6
-    return f"{'' if entry.bytes else '~'}{size:,.{0 if size >= 9.95 else 1}f}"
-
-
-def _own(entry: Summary) -> str:
-    """Write an accuracy that you measured, with the number of images."""
-    if entry.own_top1 is None:
-        return ""
-    images = f" of {entry.own_images:,}" if entry.own_images else ""
-    return f"{_percent(entry.own_top1)}{images}"
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"

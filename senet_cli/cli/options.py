@@ -194,7 +194,7 @@ ThreadsOption = Annotated[
         metavar="auto|N",
         envvar="SENET_THREADS",
         callback=checked(auto_or_count),
-        help="Processors that the network calculates with; auto: all that you may use.",
+        help="Processors that the network calculates with, at most 256; auto: all that you may use.",
         rich_help_panel=SPEED,
     ),
 ]
@@ -300,6 +300,14 @@ RecipeOption = Annotated[
         "--recipe",
         help="test: the larger size that the publisher tests at, if there is one.",
         rich_help_panel=MODEL,
+    ),
+]
+NameArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|RUN",
+        autocompletion=complete_model,
+        help="Model, see `senet list`, or the folder of a training run.",
     ),
 ]
 _NAMES = "Models, see `senet list`."

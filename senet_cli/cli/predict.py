@@ -256,7 +256,7 @@ def predict(
             recorded = Recorded(out.journal, keeping.facts) if out.journal and keeping else None
             found = run_task(request, settings, reporter, recorded)
         if out.journal:
-            run.keep(out.journal.tally)
+            run.count_in(out.journal.tally)
         with closing(found) as records:
             run.write(records, writer, out)
     run.tell()

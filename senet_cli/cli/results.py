@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
-from copy import deepcopy
 from dataclasses import replace
 
 from senet_cli.cli.console import is_terminal, note, say
@@ -46,10 +45,10 @@ class ResultRun:
         """1 as soon as one image failed."""
         return ExitCode.SOME_FAILED if self.tally.failed else ExitCode.OK
 
-    def keep(self, tally: Tally) -> None:
-        """Count records that an earlier run made."""
+    def count_in(self, tally: Tally) -> None:
+        """Leave counting to a journal, whose tally holds the records of an earlier run already."""
         self._kept = tally.images
-        self.tally = deepcopy(tally)
+        self.tally = tally
 
     def write(self, records: Iterable[Record], writer: Writer, output: Output) -> None:
         """Write all records; with `strict` those up to the first failure."""
@@ -68,7 +67,8 @@ class ResultRun:
                     if text := writer.record(record) if is_wanted(record) else "":
                         text, head = head + text, ""
                     output.record(record, text)
-                    self.tally.add(*outcome(record))
+                    if output.journal is None:
+                        self.tally.add(*outcome(record))
                     progress(self.tally.images)
                     if self._strict and self.tally.failed:
                         output.complete = False

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from senet_cli.cli.console import say
 from senet_cli.output.tally import Tally
-from senet_cli.output.text import wrapped
+from senet_cli.output.text import counted, wrapped
 
 _ROWS = 30
 """Classes that are shown without `-v`; of more than these the most frequent ones."""
@@ -51,10 +51,7 @@ def summary(tally: Tally, width: int, *, unicode: bool, only: bool, everything: 
 
 def _head(tally: Tally) -> str:
     failed = f", {tally.failed:,} failed" if tally.failed else ""
-    classes = len(tally.labels)
-    return (
-        f"{tally.images:,} image{'s' * (tally.images != 1)}, {classes:,} class{'es' * (classes != 1)}{failed}"
-    )
+    return f"{counted(tally.images, 'image')}, {counted(len(tally.labels), 'class', 'classes')}{failed}"
 
 
 def _rows(tally: Tally, *, only: bool, everything: bool) -> Iterator[tuple[str, int]]:

@@ -46,7 +46,7 @@ class ImageResult:
 
 @dataclass(frozen=True, slots=True)
 class ImageFailure:
-    """An image that could not be classified; see `ImageError` for the kinds."""
+    """An image that could not be classified; see `ImageError` for the kinds, and what is `passing`."""
 
     path: str
     model: str

@@ -346,7 +346,7 @@ def _is_there(path: Path) -> bool:
     """Return False also if looking is forbidden or fails."""
     try:
         path.stat()
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return False
     return True
 

@@ -10,9 +10,8 @@ import contextlib
 import json
 import os
 import shutil
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -36,8 +35,6 @@ class Held:
         size: bytes on disk.
         used: when it was used last, seconds since 1970.
         path: the file or folder.
-        index: the entries of the index that go with it: those that nothing else in the cache needs, for a
-            conversion is found by the entry of a file that is not here any more.
     """
 
     kind: Kind
@@ -46,7 +43,6 @@ class Held:
     size: int
     used: float
     path: Path
-    index: tuple[Path, ...] = ()
 
 
 def mark_used(path: Path) -> None:
@@ -63,12 +59,11 @@ def contents(root: Path) -> list[Held]:
     """
     try:
         entries = _entries(root / "index")
-        files, conversions = (
-            [*_files(root / "checkpoints", entries)],
-            [*_conversions(root / "converted", entries)],
-        )
-        held = [*_with_index(files, conversions, entries), *_with_index(conversions, files, entries)]
-        held += _partials(root / "partial")
+        held = [
+            *_files(root / "checkpoints", entries),
+            *_conversions(root / "converted", entries),
+            *_partials(root / "partial"),
+        ]
     except OSError as error:
         raise DiskError.from_os_error(error, f"reading `{root}`") from error
     return sorted(held, key=lambda each: -each.used)
@@ -81,8 +76,6 @@ def remove(held: Held) -> int:
         DiskError: it cannot be deleted.
     """
     try:
-        for path in held.index:
-            path.unlink(missing_ok=True)
         if held.path.is_dir() and not held.path.is_symlink():
             shutil.rmtree(held.path)
         else:
@@ -93,13 +86,25 @@ def remove(held: Held) -> int:
     return held.size
 
 
-def _with_index(these: list[Held], others: list[Held], entries: dict[str, list[Path]]) -> Iterator[Held]:
-    """Add the entries of the index that go when one of these does: none that the others still need."""
-    needed = {other.digest for other in others if other.kind != "damaged"}
-    alone = Counter(each.digest for each in these)
-    for each in these:
-        keeps = each.kind == "damaged" or each.digest in needed or alone[each.digest] > 1
-        yield each if keeps else replace(each, index=tuple(entries.get(each.digest, ())))
+def forget(root: Path, digests: Collection[str]) -> None:
+    """Delete the entries of the index about files of which nothing is left.
+
+    A conversion is found by the entry of its file, which may be gone; so the entry stays as long as either.
+
+    Args:
+        root: a cache.
+        digests: of the files.
+
+    Raises:
+        DiskError: an entry cannot be deleted.
+    """
+    left = {held.digest for held in contents(root) if held.kind in ("model", "conversion")}
+    try:
+        for digest, paths in _entries(root / "index").items():
+            for path in paths if digest in digests and digest not in left else ():
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise DiskError.from_os_error(error, f"writing to `{root}`") from error
 
 
 def _entries(folder: Path) -> dict[str, list[Path]]:

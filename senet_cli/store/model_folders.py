@@ -73,6 +73,24 @@ def beside(folder: Path) -> dict[str, bytes]:
         raise DiskError.from_os_error(error, f"reading `{folder / HELD_BACK_FILE}`") from error
 
 
+def with_file(checkpoint: Checkpoint, weights: bytes, path: Path) -> Checkpoint:
+    """Give a checkpoint its one file: a safetensors file in our own key layout, of these bytes, at `path`."""
+    file = CheckpointFile(
+        urls=(),
+        digest=Digest(hashlib.sha256(weights).hexdigest()),
+        size=len(weights),
+        format="safetensors",
+        layout="senet",
+        path=path,
+    )
+    return replace(checkpoint, files=(file,))
+
+
+def model_json(checkpoint: Checkpoint, labels: LabelSet | None) -> bytes:
+    """Write what makes a folder a model: a manifest with one checkpoint, whose file lies beside it."""
+    return as_json(manifest_of(checkpoint, labels))
+
+
 class ModelFolder:
     """The folder of one model.
 
@@ -108,15 +126,7 @@ class ModelFolder:
             OSError: it cannot be written; what was there before still is.
         """
         path = self.path / weights_name
-        file = CheckpointFile(
-            urls=(),
-            digest=Digest(hashlib.sha256(weights).hexdigest()),
-            size=len(weights),
-            format="safetensors",
-            layout="senet",
-            path=path.absolute(),
-        )
-        finished = replace(checkpoint, files=(file,))
+        finished = with_file(checkpoint, weights, path.absolute())
         names = (weights_name, *(beside or ()))
         new = [name for name in names if not (self.path / name).exists()]
         before = {name: (self.path / name).read_bytes() for name in names if name not in new}
@@ -124,7 +134,7 @@ class ModelFolder:
             write_atomically(path, weights, shared=True)
             for name, data in (beside or {}).items():
                 write_atomically(self.path / name, data, shared=True)
-            write_atomically(self.path / MODEL_FILE, as_json(manifest_of(finished, labels)), shared=True)
+            write_atomically(self.path / MODEL_FILE, model_json(finished, labels), shared=True)
         except BaseException:  # also Ctrl-C: nothing is left behind, nothing else is touched
             for name in new:
                 (self.path / name).unlink(missing_ok=True)

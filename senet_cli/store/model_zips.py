@@ -22,7 +22,7 @@ from senet_cli.catalogue.labels import LabelSet
 from senet_cli.catalogue.lookup import MODEL_FILE
 from senet_cli.errors import CheckpointError, DiskError
 from senet_cli.store.archives import MAX_BYTES, UNREADABLE, check_growth
-from senet_cli.store.model_folders import HELD_BACK_FILE, WEIGHTS_FILE, ModelFolder, unfinished_file
+from senet_cli.store.model_folders import HELD_BACK_FILE, WEIGHTS_FILE, model_json, unfinished_file, with_file
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest date of a zip archive: the same model gives the same bytes."""
@@ -50,23 +50,15 @@ def packed(
 
     Returns:
         A zip archive; weights do not shrink, so they are stored as they are.
-
-    Raises:
-        DiskError: there is no room for it in the folder of temporary files.
     """
-    try:
-        with tempfile.TemporaryDirectory(prefix="senet-", ignore_cleanup_errors=True) as name:
-            folder = Path(name)
-            file_name = unfinished_file(*done) if done else WEIGHTS_FILE
-            ModelFolder(folder).write(checkpoint, labels, weights, weights_name=file_name, beside=beside)
-            data = io.BytesIO()
-            with zipfile.ZipFile(data, "w") as archive:
-                for file in (MODEL_FILE, file_name, *beside):
-                    about = zipfile.ZipInfo(file, _EPOCH)
-                    about.external_attr = 0o644 << 16
-                    archive.writestr(about, (folder / file).read_bytes())
-    except OSError as error:
-        raise DiskError.from_os_error(error, "packing the model") from error
+    name = unfinished_file(*done) if done else WEIGHTS_FILE
+    manifest = model_json(with_file(checkpoint, weights, Path(name)), labels)
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for file, content in {MODEL_FILE: manifest, name: weights, **beside}.items():
+            about = zipfile.ZipInfo(file, _EPOCH)
+            about.external_attr = 0o644 << 16
+            archive.writestr(about, content)
     return data.getvalue()
 
 

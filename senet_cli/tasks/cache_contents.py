@@ -10,7 +10,7 @@ from pathlib import Path
 from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.errors import SenetError
 from senet_cli.settings import Settings
-from senet_cli.store.contents import Held, contents, remove
+from senet_cli.store.contents import Held, contents, forget, remove
 
 _DAY = 86_400.0
 _SHOWN = 12
@@ -62,13 +62,9 @@ def remove_unused(settings: Settings, days: int, now: float | None = None) -> in
         DiskError: something cannot be deleted.
     """
     before = (time.time() if now is None else now) - days * _DAY
-    freed, removed = 0, set[Path]()
-    # looked through again after each: which entries of the index go with a thing depends on what is left
-    while old := [
-        held for held in contents(settings.cache) if held.used < before and held.path not in removed
-    ]:
-        freed += remove(old[0])
-        removed.add(old[0].path)
+    old = [held for held in contents(settings.cache) if held.used < before]
+    freed = sum(map(remove, old))
+    forget(settings.cache, {held.digest for held in old})
     return freed
 
 

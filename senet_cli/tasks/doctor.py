@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 import senet_cli
 from senet_cli.catalogue.resolve import Catalogue
 from senet_cli.errors import NetworkError, SenetError
-from senet_cli.settings import Settings
+from senet_cli.settings import DEFAULT_MODEL, Settings
+from senet_cli.store.cache import Cache
 from senet_cli.store.transfer import Request, Transport, short
 from senet_cli.tasks.cache_contents import cache_contents, free_bytes
 
@@ -38,6 +39,7 @@ _VARIABLES = (
     "OMP_NUM_THREADS",
     "CUDA_VISIBLE_DEVICES",
 )
+_COUNTS = frozenset({"SENET_BATCH_SIZE", "SENET_JOBS", "SENET_THREADS"})
 _PATIENCE = 10.0
 """Seconds in which a host must deliver the first bytes."""
 
@@ -163,8 +165,20 @@ def _folders(settings: Settings) -> Iterator[Finding]:
     yield Finding("folders", "free for the cache", room)
     writable = _may_be_written(settings.cache)
     yield Finding("folders", "cache can be written", "yes" if writable else "no", writable)
+    yield from _default_model(settings)
     if settings.models is not None:
         yield Finding("folders", "imported models", f"{settings.models}, {_imported(settings):,} models")
+
+
+def _default_model(settings: Settings) -> Iterator[Finding]:
+    try:
+        checkpoint = Catalogue.load(settings).resolve(DEFAULT_MODEL).checkpoint
+        here = Cache.from_settings(settings).holds(checkpoint)
+    except SenetError as error:
+        yield Finding("folders", "default model", error.message, fine=False)
+    else:
+        there = "on this machine" if here else "not on this machine yet"
+        yield Finding("folders", "default model", f"{checkpoint.name}, {there}")
 
 
 def _imported(settings: Settings) -> int:
@@ -187,12 +201,34 @@ def _settings(settings: Settings, environment: Mapping[str, str]) -> Iterator[Fi
     import urllib.request
 
     chosen = sorted(name for name in environment if name.startswith("SENET_"))
-    for name in (*chosen, *(name for name in _VARIABLES if environment.get(name))):
+    for name in chosen:
+        problem = _problem(name, environment[name], settings)
+        yield Finding("settings", name, f"{environment[name]}{problem and ': '}{problem}", not problem)
+    for name in filter(environment.get, _VARIABLES):
         yield Finding("settings", name, environment[name])
     for scheme, address in sorted(urllib.request.getproxies().items()):
         shown = address if scheme == "no" else without_credentials(address)
         yield Finding("network", "no proxy for" if scheme == "no" else f"proxy for {scheme}", shown)
     yield Finding("network", "offline", "yes" if settings.offline else "no")
+
+
+def _problem(name: str, value: str, settings: Settings) -> str:
+    """Say why senet refuses a setting; empty if it does not, or the settings were read before."""
+    from senet_cli.inference.engines.base import PRECISIONS, EngineRequest, check_device
+
+    choices = {"SENET_ENGINE": get_args(EngineRequest), "SENET_PRECISION": PRECISIONS}.get(name)
+    if choices and value not in choices:
+        return f"not one of {', '.join(choices)}"
+    if name in _COUNTS and value != "auto" and not (value.isdecimal() and value.strip("0")):
+        return "neither auto nor a whole number from 1 on"
+    try:
+        if name == "SENET_DEVICE":
+            check_device(value)
+        elif name == "SENET_MODEL" and value:
+            Catalogue.load(settings).resolve(value)
+    except SenetError as error:
+        return error.message
+    return ""
 
 
 def _addresses(settings: Settings) -> dict[str, tuple[str, list[str]]]:

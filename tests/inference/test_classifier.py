@@ -209,31 +209,6 @@ def test_logits_that_are_no_numbers(
 # --- what is no image ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("thing", "said"),
-    [
-        (None, "a NoneType"),
-        (7, "a int"),
-        (np.zeros((8, 8, 3), np.float32), "an array float32 (8, 8, 3)"),
-        (np.zeros((8, 8, 3), np.uint16), "an array uint16 (8, 8, 3)"),
-        (np.zeros((8, 8, 2), np.uint8), "an array uint8 (8, 8, 2)"),
-        (np.zeros((1, 8, 8, 3), np.uint8), "an array uint8 (1, 8, 8, 3)"),
-        (np.zeros((0, 8, 3), np.uint8), "an array uint8 (0, 8, 3)"),
-        (np.zeros(8, np.uint8), "an array uint8 (8,)"),
-        (torch.zeros(3, 8, 8), "a Tensor"),
-        ({"path": "a.jpg"}, "a dict"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_things_that_are_no_images(classifier: Classifier, thing: object, said: str, photos: Pixels) -> None:
-    for call in (classifier.predict, classifier.features):
-        for given in (thing, [photos[0], thing]):
-            with pytest.raises(UsageError, match="cannot classify this") as caught:
-                call(given)
-            assert said in caught.value.message
-            assert "a PIL image" in caught.value.hint
-
-
 @pytest.mark.parametrize("top_k", [0, -1])
 def test_top_k_under_one(classifier: Classifier, photos: Pixels, top_k: int) -> None:
     with pytest.raises(UsageError, match=f"top_k is {top_k}"):

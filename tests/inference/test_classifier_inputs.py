@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from senet_cli import Classifier, load_image
 from senet_cli.errors import ImageError, UsageError
@@ -102,3 +103,28 @@ def test_type_checkers_see_the_annotations() -> None:
     import senet_cli
 
     assert (Path(senet_cli.__file__).parent / "py.typed").is_file()
+
+
+@pytest.mark.parametrize(
+    ("thing", "said"),
+    [
+        (None, "a NoneType"),
+        (7, "a int"),
+        (np.zeros((8, 8, 3), np.float32), "an array float32 (8, 8, 3)"),
+        (np.zeros((8, 8, 3), np.uint16), "an array uint16 (8, 8, 3)"),
+        (np.zeros((8, 8, 2), np.uint8), "an array uint8 (8, 8, 2)"),
+        (np.zeros((1, 8, 8, 3), np.uint8), "an array uint8 (1, 8, 8, 3)"),
+        (np.zeros((0, 8, 3), np.uint8), "an array uint8 (0, 8, 3)"),
+        (np.zeros(8, np.uint8), "an array uint8 (8,)"),
+        (torch.zeros(3, 8, 8), "a Tensor"),
+        ({"path": "a.jpg"}, "a dict"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_things_that_are_no_images(classifier: Classifier, thing: Any, said: str) -> None:
+    for call in (classifier.predict, classifier.features):
+        for given in (thing, [SHIP, thing]):
+            with pytest.raises(UsageError, match="cannot classify this") as caught:
+                call(given)
+            assert said in caught.value.message
+            assert "a PIL image" in caught.value.hint

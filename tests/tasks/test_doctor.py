@@ -65,6 +65,35 @@ def test_everything_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert not cache.exists()
 
 
+def test_settings_that_are_refused_elsewhere_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = {
+        "SENET_ENGINE": "foo",
+        "SENET_PRECISION": "fp8",
+        "SENET_DEVICE": "xpu",
+        "SENET_MODEL": "nosuch",
+        "SENET_THREADS": "0",
+        "SENET_BATCH_SIZE": "many",
+    }
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    findings = found(Settings(tmp_path))
+    assert not any(findings["settings", name].fine for name in wrong)
+    right = {"SENET_ENGINE": "torch", "SENET_PRECISION": "bf16", "SENET_DEVICE": "cuda:1"}
+    right |= {"SENET_MODEL": "SEResNet50", "SENET_THREADS": "auto", "SENET_BATCH_SIZE": "16"}
+    for name, value in right.items():
+        monkeypatch.setenv(name, value)
+    findings = found(Settings(tmp_path))
+    assert all(
+        findings["settings", name] == Finding("settings", name, value) for name, value in right.items()
+    )
+
+
+def test_it_is_told_whether_the_default_model_is_here(tmp_path: Path) -> None:
+    assert "not on this machine yet" in found(Settings(tmp_path))["folders", "default model"].value
+
+
 @pytest.mark.skipif(os.name != "posix", reason="a folder of POSIX that takes no files")
 def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     file = tmp_path / "file"

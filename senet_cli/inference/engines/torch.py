@@ -37,7 +37,7 @@ def device_facts() -> DeviceFacts:
 def gpu_names() -> list[str]:
     """Ask PyTorch what the GPUs that it can drive are called."""
     facts = device_facts()
-    names = [f"{torch.cuda.get_device_name(n)} (cuda:{n})" for n in range(facts.cuda)]
+    names = [f"{gpu_name(device)} ({device})" for device in (f"cuda:{n}" for n in range(facts.cuda))]
     return [*names, "Apple GPU (mps)"] if facts.mps else names
 
 

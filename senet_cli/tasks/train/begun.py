@@ -164,7 +164,7 @@ def numbers_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_numbers(request: TrainRequest, recipe: Mapping[str, Any]) -> TrainRequest:
-    """Complete a request by the numbers of the run that it goes on with, whichever version began it.
+    """Complete a request by the numbers of a run that an older version began, which kept no more of it.
 
     Args:
         request: what the user says now.
@@ -173,9 +173,8 @@ def with_numbers(request: TrainRequest, recipe: Mapping[str, Any]) -> TrainReque
     numbers = numbers_of(recipe)
     if not numbers:
         return request
-    workers = None if recipe.get("begun_with") else recipe.get("workers")
     said = request.recipe.over(_options(numbers))
-    return replace(request, recipe=said, jobs=request.jobs or workers or None)
+    return replace(request, recipe=said, jobs=request.jobs or recipe.get("workers") or None)
 
 
 def _options(numbers: Mapping[str, Any]) -> TrainingOptions:

@@ -41,9 +41,10 @@ def train(request: TrainRequest, settings: Settings, reporter: Reporter) -> Trai
     folder = RunFolder(request.output)
     if folder.used and not request.resume:
         raise UsageError(f"`{request.output}` holds a run already", advise("resume"))
-    before = folder.recipe() if request.resume else {}
-    request = with_numbers(request, before)
-    begun = Begun.of(request, folder.begun() if request.resume else None, settings.manifest, device)
+    before, begun_with = (folder.recipe(), folder.begun()) if request.resume else ({}, None)
+    if begun_with is None:  # a new run, or one of an older version, which kept the numbers alone
+        request = with_numbers(request, before)
+    begun = Begun.of(request, begun_with, settings.manifest, device)
     settings = replace(settings, manifest=begun.manifest)
     exact = request.threads is not None
     threads = threads_to_use(request.threads or processors(), exact=exact)
